@@ -1,0 +1,21 @@
+"""What has happened in one login so far. With a definition it is all that decides what comes next."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Outcome = Literal["succeeded", "failed", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One answered need. `step` counts from 1; `at` is microseconds."""
+
+    step: int
+    authenticator: str
+    outcome: Outcome
+    at: int
+    subject: str = ""
+
+
+Journal = tuple[Entry, ...]
+"""In the order in which things happened."""

@@ -1,0 +1,5 @@
+"""`python -m identity` is the command `identity`."""
+
+from identity.cli import main
+
+main()

@@ -1,0 +1,76 @@
+"""The password factor: count the try, ask the store, say who it was. Every refusal looks and costs the same."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from identity.authn.lockout import Lockout
+from identity.authn.people import People
+from identity.domain.events import Event, EventType
+from identity.errors import Unavailable
+from identity.storage.database import Database
+from identity.storage.events import record
+from identity.telemetry import Metrics
+from identity.web.messages import Request
+from userstores.spi import Authenticated, Refused, StoreUnavailable, StoreUser
+
+NAME = "password"
+AMR = "pwd"
+"""RFC 8176 §2."""
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordAnswer:
+    """`user` when the password was right; else the words the page knows."""
+
+    user: StoreUser | None
+    error: Literal["", "refused", "unavailable", "busy"]
+    account_key: str = ""
+
+
+class PasswordAuthenticator:
+    def __init__(self, people: People, lockout: Lockout, database: Database, metrics: Metrics) -> None:
+        self._people = people
+        self._lockout = lockout
+        self._database = database
+        self._metrics = metrics
+
+    async def authenticate(self, request: Request, username: str, password: str, now: int) -> PasswordAnswer:
+        """Try one username and password in the request's tenant."""
+        admission = await self._lockout.admit(request.tenant, username, request.address)
+        if admission.limited:
+            self._metrics.sign_in("limited")
+            return PasswordAnswer(None, "busy")
+        try:
+            # A locked account costs the same as any other: the store is asked, and its answer not believed.
+            outcome = await self._people.authenticate(request.tenant, username, password)
+        except StoreUnavailable as error:
+            self._metrics.sign_in("unavailable")
+            await self._record(request, EventType.STORE_UNAVAILABLE, now, {"store": error.store})
+            return PasswordAnswer(None, "unavailable")
+        except Unavailable:
+            self._metrics.sign_in("busy")
+            return PasswordAnswer(None, "busy")
+        if isinstance(outcome, Authenticated) and not admission.locked and not outcome.must_change_password:
+            return PasswordAnswer(outcome.user, "", admission.account_key)
+        reason = self._reason(outcome, admission.locked)
+        self._metrics.sign_in("refused")
+        await self._record(request, EventType.SIGN_IN_FAILED, now, {"reason": reason})
+        if admission.just_locked:
+            await self._record(request, EventType.ACCOUNT_LOCKED, now, {})
+        return PasswordAnswer(None, "refused")
+
+    @staticmethod
+    def _reason(outcome: Authenticated | Refused, locked: bool) -> str:
+        if locked:
+            return "locked"
+        return outcome.reason.value if isinstance(outcome, Refused) else "must_change_password"
+
+    async def _record(self, request: Request, event: EventType, now: int, data: dict[str, str]) -> None:
+        async with self._database.transaction() as transaction:
+            await record(
+                transaction,
+                Event(
+                    tenant=request.tenant.id, type=event, at=now, address=request.address,
+                    trace_id=request.trace_id, data=data,
+                ),
+            )

@@ -1,0 +1,78 @@
+"""Consent: which scopes a person has allowed an application, asked once and remembered until taken back."""
+
+from identity.clock import Clock
+from identity.domain.applications import Application, ApplicationId
+from identity.domain.events import Event, EventType
+from identity.domain.users import SubjectId
+from identity.storage import consents, grants
+from identity.storage.configuration import TenantConfiguration
+from identity.storage.database import Database
+from identity.storage.events import record
+
+
+class Consents:
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def missing(
+        self, tenant: TenantConfiguration, application: Application, subject: SubjectId, scope: str, *, ask: bool
+    ) -> list[str]:
+        """The scopes to ask about, in the request's order; all of them when `ask` (`prompt=consent`).
+
+        OpenID Connect Core §11: `offline_access` needs consent even where the rest goes without.
+        """
+        wanted = scope.split()
+        if ask:
+            return wanted
+        if application.skip_consent:
+            return []
+        known = await consents.find_consented_scopes(self._database, tenant.id, subject, application.id)
+        return wanted if any(item not in known for item in wanted) else []
+
+    async def remember(
+        self, tenant: TenantConfiguration, application: ApplicationId, subject: SubjectId, scope: str, trace_id: str
+    ) -> None:
+        """Add `scope` to what is remembered."""
+        now = self._clock.now()
+        known = await consents.find_consented_scopes(self._database, tenant.id, subject, application)
+        together = " ".join(sorted(known | set(scope.split())))
+        async with self._database.transaction() as transaction:
+            await consents.remember_consent(transaction, tenant.id, subject, application, scope=together, now=now)
+            await record(
+                transaction,
+                Event(
+                    tenant=tenant.id, type=EventType.CONSENT_GIVEN, at=now, subject=subject, application=application,
+                    trace_id=trace_id, data={"scope": scope},
+                ),
+            )
+
+    async def denied(
+        self, tenant: TenantConfiguration, application: ApplicationId, subject: SubjectId, trace_id: str
+    ) -> None:
+        async with self._database.transaction() as transaction:
+            await record(
+                transaction,
+                Event(
+                    tenant=tenant.id, type=EventType.CONSENT_DENIED, at=self._clock.now(), subject=subject,
+                    application=application, trace_id=trace_id,
+                ),
+            )
+
+    async def revoke(
+        self, tenant: TenantConfiguration, application: ApplicationId, subject: SubjectId, trace_id: str = ""
+    ) -> bool:
+        """Forget the consent and end every grant it gave: tokens are inactive from the commit on."""
+        now = self._clock.now()
+        async with self._database.transaction() as transaction:
+            forgotten = await consents.forget_consent(transaction, tenant.id, subject, application)
+            ended = await grants.revoke_grants_of_application(transaction, tenant.id, subject, application, now)
+            if forgotten or ended:
+                await record(
+                    transaction,
+                    Event(
+                        tenant=tenant.id, type=EventType.CONSENT_REVOKED, at=now, subject=subject,
+                        application=application, trace_id=trace_id, data={"grants": str(ended)},
+                    ),
+                )
+        return forgotten or ended > 0

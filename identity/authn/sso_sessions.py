@@ -1,0 +1,131 @@
+"""Single-sign-on sessions: begun at sign-in, good for as long as the tenant says, ended once for everybody."""
+
+from dataclasses import replace
+
+from identity.authn.cookies import Cookies
+from identity.authn.people import Person
+from identity.clock import SECOND, Clock
+from identity.domain.events import Event, EventType
+from identity.domain.sessions import SessionId, SsoSession
+from identity.domain.users import SubjectId
+from identity.ids import new_id, new_secret
+from identity.secrets import token_hash
+from identity.storage import sso_sessions
+from identity.storage.configuration import TenantConfiguration
+from identity.storage.database import Database, Transaction
+from identity.storage.events import record
+from identity.web.messages import Request
+
+PASSWORD_ACR = "1"  # noqa: S105
+"""Authentication context class of one knowledge factor (ISO/IEC 29115 level 1)."""
+
+TOUCH_AFTER = 60 * SECOND
+"""A session's last use is written at most this often."""
+
+
+class SsoSessions:
+    def __init__(self, database: Database, cookies: Cookies, clock: Clock) -> None:
+        self._database = database
+        self._cookies = cookies
+        self._clock = clock
+
+    async def current(self, request: Request) -> SsoSession | None:
+        """The live session of the request's browser in the request's tenant."""
+        value = self._cookies.session(request)
+        if value is None:
+            return None
+        return await sso_sessions.find_session_by_cookie(
+            self._database, request.tenant.id, token_hash(value), self._clock.now()
+        )
+
+    async def touch(self, tenant: TenantConfiguration, session: SsoSession) -> None:
+        """Note that the session was used: it idles out later. Once a minute is enough."""
+        now = self._clock.now()
+        if now - session.last_seen_at < TOUCH_AFTER:
+            return
+        async with self._database.transaction() as transaction:
+            await sso_sessions.mark_session_seen(
+                transaction, tenant.id, session.id, at=now, until=self._until(tenant, session, now)
+            )
+
+    async def begin(
+        self,
+        transaction: Transaction,
+        request: Request,
+        person: Person,
+        *,
+        running: SsoSession | None,
+        remember: bool,
+        amr: str,
+    ) -> tuple[SsoSession, str]:
+        """A session for this person and its new cookie value.
+
+        A running session of the same person goes on under its `sid` with a new cookie and `auth_time`; another
+        person's is ended first: one browser, one person.
+        """
+        now = self._clock.now()
+        value = new_secret()
+        if running is not None and running.subject == person.subject.id:
+            renewed = replace(
+                running, cookie_hash=token_hash(value), auth_time=now, last_seen_at=now, remembered=remember, amr=amr
+            )
+            renewed = replace(renewed, expires_at=self._until(request.tenant, renewed, now))
+            if await sso_sessions.replace_session_cookie(
+                transaction, request.tenant.id, running.id, cookie_hash=renewed.cookie_hash, at=now,
+                until=renewed.expires_at, remembered=remember, acr=PASSWORD_ACR, amr=amr,
+            ):
+                await self._record(transaction, EventType.SESSION_REAUTHENTICATED, request, renewed)
+                return renewed, value
+        elif running is not None:
+            await self.end(transaction, request, running)
+        session = self._new_session(request, person, token_hash(value), remember, amr, now)
+        await sso_sessions.insert_session(transaction, session)
+        await self._record(transaction, EventType.SIGN_IN_SUCCEEDED, request, session)
+        return session, value
+
+    async def end(self, transaction: Transaction, request: Request, session: SsoSession) -> bool:
+        """End it: everything bound to it is inactive from the commit on."""
+        ended = await sso_sessions.end_session(transaction, request.tenant.id, session.id, self._clock.now())
+        if ended:
+            await self._record(transaction, EventType.SESSION_ENDED, request, session)
+        return ended
+
+    def _new_session(
+        self, request: Request, person: Person, cookie_hash: bytes, remember: bool, amr: str, now: int
+    ) -> SsoSession:
+        session = SsoSession(
+            tenant=request.tenant.id,
+            id=SessionId(new_id()),
+            cookie_hash=cookie_hash,
+            subject=SubjectId(person.subject.id),
+            subject_epoch=person.subject.epoch,
+            username=person.subject.qualified_username,
+            display_name=person.display_name,
+            auth_time=now,
+            acr=PASSWORD_ACR,
+            amr=amr,
+            remembered=remember,
+            created_at=now,
+            last_seen_at=now,
+            expires_at=now,
+            user_agent=(request.header(b"user-agent") or "")[:256],
+            address=request.address,
+        )
+        return replace(session, expires_at=self._until(request.tenant, session, now))
+
+    @staticmethod
+    def _until(tenant: TenantConfiguration, session: SsoSession, now: int) -> int:
+        settings = tenant.settings
+        idle = settings.session_remembered if session.remembered else settings.session_idle
+        return min(now + idle * SECOND, session.created_at + settings.session_absolute * SECOND)
+
+    async def _record(
+        self, transaction: Transaction, event: EventType, request: Request, session: SsoSession
+    ) -> None:
+        await record(
+            transaction,
+            Event(
+                tenant=request.tenant.id, type=event, at=self._clock.now(), subject=session.subject,
+                session=session.id, address=request.address, trace_id=request.trace_id,
+            ),
+        )

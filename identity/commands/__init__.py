@@ -1,0 +1,1 @@
+"""The subcommands of `identity`, one file each."""

@@ -1,0 +1,139 @@
+"""`identity applications`: the applications of a tenant."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from identity.commands.context import with_administration
+
+app = typer.Typer(help="Applications: list, register, change, new secret, delete.", no_args_is_help=True)
+
+Data = Annotated[Path | None, typer.Option("--data", help="Data folder of the embedded installation.")]
+Tenant = Annotated[str, typer.Option("--tenant", help="Handle of the tenant.")]
+ClientId = Annotated[str, typer.Argument(help="The application's client id.")]
+Setting = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="name=value as in docs/applications.md; JSON values for lists and flags; repeatable."),
+]
+
+
+@app.command("list")
+def list_applications(tenant: Tenant = "root", data: Data = None) -> None:
+    """List the applications, one line each."""
+    from identity.administration import applications
+
+    for application in with_administration(data, lambda a: applications.list_all_applications(a, tenant)):
+        state = "" if application.enabled else "  (disabled)"
+        print(f"{application.client_id}\t{application.name}\t{' '.join(application.grant_types)}{state}")
+
+
+@app.command()
+def show(client_id: ClientId, tenant: Tenant = "root", data: Data = None) -> None:
+    """Print an application's settings as JSON; secrets are left out."""
+    from dataclasses import asdict
+
+    from identity.administration import applications
+
+    async def work(administration: Any) -> Any:
+        place = await administration.tenant(tenant)
+        return await applications.require_application(administration, place.tenant, client_id)
+
+    document = asdict(with_administration(data, work))
+    document["secrets"] = [{"id": secret["id"], "expires_at": secret["expires_at"]} for secret in document["secrets"]]
+    print(json.dumps(document, indent=2))
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="What people see on the sign-in page.")],
+    redirect_uri: Annotated[list[str] | None, typer.Option(help="May be repeated.")] = None,
+    client_id: Annotated[str | None, typer.Option(help="Default: a new id.")] = None,
+    public: Annotated[bool, typer.Option("--public", help="A browser or native application, without a secret.")] = False,
+    machine: Annotated[bool, typer.Option("--machine", help="client_credentials instead of people.")] = False,
+    setting: Setting = None,
+    tenant: Tenant = "root",
+    data: Data = None,
+) -> None:
+    """Register an application; its secret is printed this once."""
+    from identity.administration import applications
+
+    fields: dict[str, Any] = {
+        "redirect_uris": tuple(redirect_uri or ()),
+        "grant_types": ("client_credentials",) if machine else ("authorization_code", "refresh_token"),
+        "token_endpoint_auth_method": "none" if public else "client_secret_basic",
+    }
+    fields |= parse_settings(setting or [])
+
+    async def work(administration: Any) -> Any:
+        place = await administration.tenant(tenant)
+        return await applications.create_application(
+            administration, place.tenant, name=name, client_id=client_id, **fields
+        )
+
+    registered = with_administration(data, work)
+    print(f"client_id      {registered.application.client_id}")
+    if registered.secret is not None:
+        print(f"client_secret  {registered.secret!s}")
+
+
+@app.command()
+def update(client_id: ClientId, setting: Setting = None, tenant: Tenant = "root", data: Data = None) -> None:
+    """Change settings of an application."""
+    from identity.administration import applications
+
+    async def work(administration: Any) -> None:
+        place = await administration.tenant(tenant)
+        await applications.update_application(
+            administration, place.tenant, client_id, parse_settings(setting or [])
+        )
+
+    with_administration(data, work)
+    print(f"Changed {client_id}.")
+
+
+@app.command()
+def secret(
+    client_id: ClientId,
+    keep_old: Annotated[int, typer.Option(help="Seconds for which the old secrets stay valid.")] = 0,
+    tenant: Tenant = "root",
+    data: Data = None,
+) -> None:
+    """Make a new secret and print it."""
+    from identity.administration import applications
+
+    async def work(administration: Any) -> Any:
+        place = await administration.tenant(tenant)
+        return await applications.add_client_secret(
+            administration, place.tenant, client_id, old_valid_seconds=keep_old
+        )
+
+    print(f"client_secret  {with_administration(data, work)!s}")
+
+
+@app.command()
+def delete(client_id: ClientId, tenant: Tenant = "root", data: Data = None) -> None:
+    """Delete an application; its tokens are inactive at once."""
+    from identity.administration import applications
+
+    async def work(administration: Any) -> None:
+        place = await administration.tenant(tenant)
+        await applications.delete_application(administration, place.tenant, client_id)
+
+    with_administration(data, work)
+    print(f"Deleted {client_id}.")
+
+
+def parse_settings(pairs: list[str]) -> dict[str, Any]:
+    """`name=value` pairs; values that are JSON are read as such."""
+    settings: dict[str, Any] = {}
+    for pair in pairs:
+        name, separator, value = pair.partition("=")
+        if not separator:
+            raise typer.BadParameter(f"{pair!r} is not name=value")
+        try:
+            settings[name] = json.loads(value)
+        except ValueError:
+            settings[name] = value
+    return settings

@@ -1,0 +1,58 @@
+"""`identity check`: what is wrong with an installation, before its users find out."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def check(
+    data: Annotated[Path | None, typer.Option("--data", help="Data folder of the embedded installation.")] = None,
+    reference: Annotated[bool, typer.Option("--reference", help="Print the reference of all settings.")] = False,
+) -> None:
+    """Check settings, environment, database, master key, keys and user stores; exit code 1 when something is wrong."""
+    if reference:
+        from identity.commands.reference import configuration_page
+
+        print(configuration_page(), end="")
+        return
+    from identity.commands.environment import shared_environment
+    from identity.commands.progress import working
+    from identity.errors import ConfigurationError
+
+    problem = shared_environment()
+    if problem:
+        raise ConfigurationError(problem)
+    with working("Checking"):
+        findings = _findings(data)
+    for ok, text in findings:
+        print(f"{'ok     ' if ok else 'PROBLEM'}  {text}")
+    if not all(ok for ok, _ in findings):
+        raise typer.Exit(1)
+
+
+def _findings(data: Path | None) -> list[tuple[bool, str]]:
+    from identity.administration.stores import test_store
+    from identity.commands.context import with_administration
+    from identity.storage.installation import clock_skew
+    from identity.storage.tenants import list_tenants
+    from identity.tokens.keyring import Keyring
+
+    async def work(administration: Any) -> list[tuple[bool, str]]:
+        findings = [(True, "database, schema and master key")]
+        skew = await clock_skew(administration.database, administration.clock)
+        findings.append((abs(skew) < 2, f"the database's clock differs by {skew:.1f} s (2 s is too much)"))
+        keyring = Keyring(administration.sealer, administration.clock)
+        for listed in await list_tenants(administration.database):
+            if not listed.enabled:
+                continue
+            tenant = await administration.tenant(listed.handle)
+            keyring.of(tenant).signing(tenant.settings.default_algorithm)
+            findings.append((True, f"tenant {listed.handle}: signing key {tenant.settings.default_algorithm}"))
+            for store in tenant.stores:
+                if store.enabled:
+                    report = await test_store(administration, tenant, store.name)
+                    findings.append((report.ok, f"tenant {listed.handle}: store {store.name}: {report.reason}"))
+        return findings
+
+    return with_administration(data, work)

@@ -1,0 +1,37 @@
+"""How a subcommand gets its settings and runs against the database."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+from identity.administration.context import Administration
+from identity.config import Settings, load_settings
+from identity.errors import ConfigurationError
+from identity.storage.installation import check_master_key
+from identity.storage.migrations import stored_revision
+
+T = TypeVar("T")
+
+
+def with_administration(data: Path | None, work: Callable[[Administration], Awaitable[T]]) -> T:
+    """Run `work` on the installation's database. Raises ConfigurationError when it was never set up."""
+    return asyncio.run(_run(load_settings(data=data), work))
+
+
+async def _run(settings: Settings, work: Callable[[Administration], Awaitable[T]]) -> T:
+    from identity.app import Foundation
+
+    if settings.embedded and not settings.database_file.exists():
+        raise ConfigurationError(
+            f"There is no database in {settings.data}: run `identity migrate` or `identity serve` first."
+        )
+    if await stored_revision(settings) is None:
+        raise ConfigurationError("The database has no schema yet: run `identity migrate` first.")
+    foundation = Foundation.build(settings)
+    await foundation.open()
+    try:
+        await check_master_key(foundation.database, foundation.administration.sealer)
+        return await work(foundation.administration)
+    finally:
+        await foundation.close()

@@ -1,0 +1,67 @@
+"""Everything that happens to a person, session, grant family or configuration, by name."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from identity.domain.tenants import TenantId
+
+
+class EventType(StrEnum):
+    """Grammar `subject:thing:action`. The text beside a name is its line on the generated page docs/events.md."""
+
+    description: str
+
+    def __new__(cls, value: str, description: str) -> "EventType":
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.description = description
+        return member
+
+    SIGN_IN_SUCCEEDED = "user:session:started", "A person signed in and a session began."
+    SIGN_IN_FAILED = "user:password:refused", "A sign-in try was refused (unknown name or wrong password)."
+    ACCOUNT_LOCKED = "user:account:locked", "Too many failed tries: the account refuses sign-in for a while."
+    STORE_UNAVAILABLE = "store:directory:unavailable", "A user store did not answer a sign-in within its deadline."
+    SESSION_ENDED = "user:session:ended", "A session ended: sign-out, or ended by an administrator."
+    SESSION_REAUTHENTICATED = "user:session:reauthenticated", "A person proved who they are again in a running session."
+    CONSENT_GIVEN = "user:consent:given", "A person allowed an application its scopes."
+    CONSENT_DENIED = "user:consent:denied", "A person refused an application's request."
+    CONSENT_REVOKED = "user:consent:revoked", "A remembered consent and what it gave were taken back."
+    GRANT_ISSUED = "application:grant:issued", "An authorization code was issued to an application."
+    GRANT_REVOKED = "application:grant:revoked", "A grant and all of its tokens were revoked."
+    CODE_REPLAYED = "application:code:replayed", "A code was redeemed twice: what it gave was revoked."
+    REFRESH_REPLAYED = "application:refresh_token:replayed", "A used refresh token came back: its family was revoked."
+    TOKEN_REVOKED = "application:token:revoked", "An access token was revoked one by one."
+    USER_CREATED = "user:account:created", "A user was created in a store of ours."
+    USER_UPDATED = "user:account:updated", "A user's attributes were changed through us."
+    USER_DISABLED = "user:account:disabled", "A user was disabled: sessions and grants are over."
+    USER_ENABLED = "user:account:enabled", "A disabled user was enabled again."
+    USER_DELETED = "user:account:deleted", "A user was deleted."
+    PASSWORD_CHANGED = "user:password:changed", "A password was set: sessions and grants are over."
+    APPLICATION_CREATED = "tenant:application:created", "An application was registered."
+    APPLICATION_UPDATED = "tenant:application:updated", "An application's settings were changed."
+    APPLICATION_DELETED = "tenant:application:deleted", "An application was deleted."
+    SECRET_CREATED = "application:secret:created", "A client secret was added."
+    SECRET_DELETED = "application:secret:deleted", "A client secret was removed."
+    KEY_CREATED = "tenant:key:created", "A signing key was made."
+    KEY_RETIRED = "tenant:key:retired", "A signing key was retired: it only verifies from now on."
+    STORE_CREATED = "tenant:store:created", "A user store was connected."
+    STORE_UPDATED = "tenant:store:updated", "A user store's settings were changed."
+    STORE_DELETED = "tenant:store:deleted", "A user store was disconnected."
+    TENANT_CREATED = "tenant:tenant:created", "A tenant was created."
+    TENANT_UPDATED = "tenant:tenant:updated", "A tenant's settings were changed."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """`data` holds what else an auditor would ask for; never a secret."""
+
+    tenant: TenantId
+    type: EventType
+    at: int
+    subject: str = ""
+    application: str = ""
+    session: str = ""
+    grant: str = ""
+    address: str = ""
+    trace_id: str = ""
+    data: dict[str, str] = field(default_factory=dict)

@@ -1,0 +1,129 @@
+"""Who is calling: client_secret_basic, client_secret_post or none (RFC 6749 §2.3, RFC 7591 §2)."""
+
+import base64
+import binascii
+from collections import OrderedDict
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
+
+from identity.clock import Clock
+from identity.domain.applications import Application
+from identity.errors import IdentityError
+from identity.oauth2.errors import OAuthError, TooManyRequests, invalid_client
+from identity.secrets import Sealer
+from identity.storage.configuration import Configuration, ConfigurationMoved, TenantConfiguration
+from identity.web.messages import Request
+from identity.web.rate_limits import RateLimits
+
+CACHED_HEADERS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    client_id: str
+    client_secret: str
+    method: str
+
+
+class ClientAuthentication:
+    """Authenticates against the cached application; whoever relies on it compares the application's version."""
+
+    def __init__(
+        self, configuration: Configuration, sealer: Sealer, limits: RateLimits, clock: Clock
+    ) -> None:
+        self._configuration = configuration
+        self._limits = limits
+        self._sealer = sealer
+        self._clock = clock
+        self._headers: OrderedDict[str, Credentials] = OrderedDict()
+
+    async def authenticate(self, request: Request, form: dict[str, str]) -> Application:
+        """The calling application. Raises OAuthError invalid_client, the same for every cause."""
+        credentials = self._credentials(request, form)
+        challenge = credentials.method == "client_secret_basic"
+        application = await self._configuration.application(request.tenant, credentials.client_id)
+        if application is None:
+            raise invalid_client("unknown client", challenge=challenge)
+        cause = self._refusal(application, credentials)
+        if cause is None:
+            limit = request.tenant.settings.token_limit_client
+            if limit.count and not self._limits.allow((request.tenant.id, application.client_id), limit):
+                raise TooManyRequests(self._limits.retry_after((request.tenant.id, application.client_id), limit))
+            return application
+        # The refusal may rest on a cached secret that was replaced meanwhile: ask once, exactly.
+        current = await self._configuration.exact_application(request.tenant, credentials.client_id)
+        if current is not None and current.version != application.version:
+            raise ConfigurationMoved
+        raise invalid_client(cause, challenge=challenge)
+
+    async def confirm(self, request: Request, application: Application) -> None:
+        """Before a refusal or an act that no statement of the token road guards: raise ConfigurationMoved when the
+        application or its tenant are no longer as cached."""
+        current = await self._configuration.load_application(request.tenant, application.client_id)
+        tenant = await self._configuration.load(request.tenant.tenant.handle)
+        if current is None or current.version != application.version or tenant is not request.tenant:
+            raise ConfigurationMoved
+
+    def _refusal(self, application: Application, credentials: Credentials) -> str | None:
+        if not application.enabled:
+            return "disabled client"
+        expected = application.token_endpoint_auth_method
+        if expected == "none":
+            return None if credentials.method == "none" else "a public client sent a secret"
+        if credentials.method == "none":
+            return "no secret"
+        now = self._clock.now()
+        matches = False
+        for secret in application.secrets:
+            live = secret.expires_at is None or secret.expires_at > now
+            matches |= self._sealer.matches(credentials.client_secret, secret.fingerprint) and live
+        return None if matches else "wrong secret"
+
+    def _credentials(self, request: Request, form: dict[str, str]) -> Credentials:
+        header = request.header(b"authorization")
+        if header is not None:
+            credentials = self._headers.get(header) or self._parse_basic(header)
+            if "client_secret" in form or form.get("client_id", credentials.client_id) != credentials.client_id:
+                # RFC 6749 §2.3: a client must not use more than one authentication method in a request.
+                raise OAuthError("invalid_request", "Use one way of client authentication, not two.")
+            return credentials
+        client_id = form.get("client_id")
+        if client_id is None:
+            raise invalid_client("no client credentials", challenge=True)
+        secret = form.get("client_secret")
+        if secret is None:
+            return Credentials(client_id, "", "none")
+        return Credentials(client_id, secret, "client_secret_post")
+
+    def _parse_basic(self, header: str) -> Credentials:
+        scheme, _, value = header.partition(" ")
+        if scheme.lower() != "basic":
+            raise invalid_client("not Basic", challenge=True)
+        try:
+            name, separator, password = base64.b64decode(value.strip(), validate=True).partition(b":")
+            client_id, secret = _form_decoded(name), _form_decoded(password)
+        except (binascii.Error, UnicodeDecodeError):
+            raise invalid_client("malformed Basic", challenge=True) from None
+        if not separator or not client_id:
+            raise invalid_client("malformed Basic", challenge=True)
+        credentials = Credentials(client_id, secret, "client_secret_basic")
+        self._headers[header] = credentials
+        if len(self._headers) > CACHED_HEADERS:
+            self._headers.popitem(last=False)
+        return credentials
+
+
+def _form_decoded(value: bytes) -> str:
+    """RFC 6749 §2.3.1: both parts are form-urlencoded before base64."""
+    return unquote_to_bytes(value.replace(b"+", b" ")).decode()
+
+
+def refuse_query_credentials(request: Request) -> None:
+    """RFC 6749 §2.3.1: credentials must not be in the request URI (decision 24)."""
+    if request.query_string:
+        try:
+            query = request.query()
+        except IdentityError as error:
+            raise OAuthError("invalid_request", error.public) from None
+        if query.keys() & {"client_secret", "client_assertion", "password", "code", "token", "refresh_token"}:
+            raise OAuthError("invalid_request", "Send parameters in the body, never in the address.")

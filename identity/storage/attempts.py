@@ -1,0 +1,68 @@
+"""Exact counters of sign-in tries, shared by all workers: lockout per account, limits per address and tenant."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import BigInteger, bindparam, case, delete, select
+
+from identity.domain.tenants import TenantId
+from identity.storage.database import Runner, Transaction, insert_into, of_tenant
+from identity.storage.tables import attempt as table
+
+_FIND = select(table.c.count, table.c.window_ends_at, table.c.locked_until).where(
+    of_tenant(table), table.c.key == bindparam("key")
+)
+_INSERT = insert_into(table)
+# A window that has ended, or a lock that has run out, begins a new count.
+_OVER = (table.c.window_ends_at <= bindparam("now")) | (table.c.locked_until <= bindparam("now"))
+_NEXT = case((_OVER, 1), else_=table.c.count + 1)
+_COUNT = _INSERT.on_conflict_do_update(
+    index_elements=[table.c.tenant, table.c.key],
+    set_={
+        "count": _NEXT,
+        "window_ends_at": case((_OVER, _INSERT.excluded.window_ends_at), else_=table.c.window_ends_at),
+        # The lock begins at the limit and is not prolonged by tries during it.
+        "locked_until": case(
+            (_NEXT == bindparam("limit"), bindparam("lock_until", type_=BigInteger)),
+            (_OVER, _INSERT.excluded.locked_until),
+            else_=table.c.locked_until,
+        ),
+    },
+).returning(table.c.count, table.c.locked_until)
+_CLEAR = delete(table).where(of_tenant(table), table.c.key == bindparam("key"))
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    count: int
+    locked_until: int | None
+
+
+async def find_attempts(runner: Runner, tenant: TenantId, key: str, now: int) -> Attempts:
+    row = await runner.fetch_one(_FIND, tenant=tenant, key=key)
+    if row is None:
+        return Attempts(0, None)
+    locked = row["locked_until"] if row["locked_until"] is not None and row["locked_until"] > now else None
+    return Attempts(row["count"] if row["window_ends_at"] > now else 0, locked)
+
+
+async def count_attempt(
+    transaction: Transaction, tenant: TenantId, key: str, *, now: int, window: int, limit: int, lock_until: int | None
+) -> Attempts:
+    """Count one try in the running window of `window` µs; from the `limit`th on, locked until `lock_until`."""
+    row = await transaction.fetch_one(
+        _COUNT,
+        tenant=tenant,
+        key=key,
+        count=1,
+        window_ends_at=now + window,
+        locked_until=lock_until if limit <= 1 else None,
+        now=now,
+        limit=limit,
+        lock_until=lock_until,
+    )
+    assert row is not None
+    return Attempts(row["count"], row["locked_until"])
+
+
+async def clear_attempts(transaction: Transaction, tenant: TenantId, key: str) -> None:
+    await transaction.execute(_CLEAR, tenant=tenant, key=key)

@@ -1,0 +1,107 @@
+"""Grants and codes as the pages write them; the token road reads and redeems them in `storage.hot`."""
+
+from dataclasses import asdict
+
+from sqlalchemy import bindparam, select, update
+
+from identity.domain.applications import ApplicationId
+from identity.domain.grants import AuthorizationCode, Grant
+from identity.domain.tenants import TenantId
+from identity.domain.users import SubjectId
+from identity.storage.database import Runner, Transaction, insert_into, of_tenant
+from identity.storage.tables import access_token, authorization_code, grants, refresh_token
+
+_INSERT_GRANT = insert_into(grants)
+_INSERT_CODE = insert_into(authorization_code)
+_REVOKE = (
+    update(grants)
+    .where(grants.c.tenant == bindparam("b_tenant"), grants.c.id == bindparam("b_id"), grants.c.revoked_at.is_(None))
+    .values(revoked_at=bindparam("at"))
+)
+_REVOKE_OF_APPLICATION = (
+    update(grants)
+    .where(
+        grants.c.tenant == bindparam("b_tenant"), grants.c.subject == bindparam("b_subject"),
+        grants.c.application == bindparam("b_application"), grants.c.revoked_at.is_(None),
+    )
+    .values(revoked_at=bindparam("at"))
+)
+_CLAIMS = (
+    update(grants)
+    .where(grants.c.tenant == bindparam("b_tenant"), grants.c.id == bindparam("b_id"))
+    .values(claims=bindparam("new_claims"), subject_version=bindparam("new_version"))
+)
+_REVOKE_TOKEN = (
+    update(access_token)
+    .where(
+        access_token.c.tenant == bindparam("b_tenant"), access_token.c.hash == bindparam("b_hash"),
+        access_token.c.revoked_at.is_(None),
+    )
+    .values(revoked_at=bindparam("at"))
+)
+_TOMBSTONE = insert_into(access_token).on_conflict_do_nothing()
+_REFRESH_OWNER = select(refresh_token.c.grant_id, refresh_token.c.application).where(
+    of_tenant(refresh_token), refresh_token.c.hash == bindparam("hash")
+)
+
+
+async def insert_grant(transaction: Transaction, grant: Grant) -> None:
+    await transaction.execute(_INSERT_GRANT, **(asdict(grant) | {"session_bound": int(grant.session_bound)}))
+
+
+async def insert_authorization_code(transaction: Transaction, code: AuthorizationCode) -> None:
+    await transaction.execute(
+        _INSERT_CODE,
+        tenant=code.tenant,
+        hash=code.hash,
+        grant_id=code.grant,
+        redirect_uri=code.redirect_uri,
+        code_challenge=code.code_challenge,
+        expires_at=code.expires_at,
+        keep_until=code.expires_at,
+        consumed_at=None,
+    )
+
+
+async def revoke_grant(transaction: Transaction, tenant: TenantId, grant: str, at: int) -> bool:
+    """Every code and token of the grant is inactive from the commit on. False when it was revoked already."""
+    return await transaction.execute(_REVOKE, b_tenant=tenant, b_id=grant, at=at) == 1
+
+
+async def revoke_grants_of_application(
+    transaction: Transaction, tenant: TenantId, subject: SubjectId, application: ApplicationId, at: int
+) -> int:
+    return await transaction.execute(
+        _REVOKE_OF_APPLICATION, b_tenant=tenant, b_subject=subject, b_application=application, at=at
+    )
+
+
+async def update_grant_claims(
+    transaction: Transaction, tenant: TenantId, grant: str, *, claims: bytes, subject_version: int
+) -> None:
+    await transaction.execute(_CLAIMS, b_tenant=tenant, b_id=grant, new_claims=claims, new_version=subject_version)
+
+
+async def revoke_access_token(
+    transaction: Transaction, tenant: TenantId, hash: bytes, *, application: str, grant: str, expires_at: int, at: int
+) -> None:
+    """Revoke one access token. A JWT has no row yet: one that says "revoked" is made, kept until it expires."""
+    if await transaction.execute(_REVOKE_TOKEN, b_tenant=tenant, b_hash=hash, at=at) == 0:
+        await transaction.execute(
+            _TOMBSTONE,
+            tenant=tenant,
+            hash=hash,
+            application=application,
+            grant_id=grant,
+            scope="",
+            audience="",
+            issued_at=at,
+            expires_at=expires_at,
+            revoked_at=at,
+        )
+
+
+async def find_refresh_token_owner(runner: Runner, tenant: TenantId, hash: bytes) -> tuple[str, str] | None:
+    """(grant id, application id) of a refresh token."""
+    row = await runner.fetch_one(_REFRESH_OWNER, tenant=tenant, hash=hash)
+    return None if row is None else (row["grant_id"], row["application"])

@@ -1,0 +1,111 @@
+"""PostgreSQL through asyncpg: a small pool for everything but the token road, which has connections of its own."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.sql import ClauseElement
+
+from identity.errors import Unavailable
+from identity.storage.database import Conflict, Row, Statements, Transaction, in_transaction
+
+if TYPE_CHECKING:
+    from asyncpg import Connection, Pool, Record
+
+POOL_SIZE = 8
+ACQUIRE_DEADLINE_SECONDS = 2.0
+STATEMENT_DEADLINE_SECONDS = 5.0
+
+
+class PostgresqlDatabase:
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._statements = Statements(PGDialect_asyncpg())
+        self._pool: Pool[Record] | None = None
+
+    async def open(self) -> None:
+        import asyncpg
+
+        try:
+            self._pool = await asyncpg.create_pool(
+                self.url,
+                min_size=1,
+                max_size=POOL_SIZE,
+                timeout=5,
+                command_timeout=STATEMENT_DEADLINE_SECONDS,
+                reset=_leave_as_it_is,
+                server_settings={"application_name": "identity", "jit": "off"},
+            )
+        except (OSError, asyncpg.PostgresError, TimeoutError) as error:
+            raise Unavailable(f"postgresql: {error}") from error
+
+    async def close(self) -> None:
+        if self._pool is not None:
+            pool, self._pool = self._pool, None
+            try:
+                async with asyncio.timeout(2):
+                    await pool.close()
+            except TimeoutError:
+                pool.terminate()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator["Connection[Record]"]:
+        """A pooled connection; driver and network errors become Unavailable."""
+        import asyncpg
+
+        if self._pool is None:
+            raise Unavailable("the database is closed")
+        try:
+            async with self._pool.acquire(timeout=ACQUIRE_DEADLINE_SECONDS) as connection:
+                yield connection  # type: ignore[misc]  # a proxy with the connection's own methods
+        except asyncpg.IntegrityConstraintViolationError as error:
+            raise Conflict(str(error)) from error
+        except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
+            raise Unavailable(f"postgresql: {type(error).__name__} {error}") from error
+        except asyncpg.OperatorInterventionError as error:
+            raise Unavailable(f"postgresql: {error}") from error
+
+    async def fetch(self, statement: ClauseElement, **parameters: Any) -> Sequence[Row]:
+        compiled = self._statements(statement)
+        async with self.connection() as connection:
+            return await connection.fetch(compiled.sql, *compiled.values(parameters))
+
+    async def fetch_one(self, statement: ClauseElement, **parameters: Any) -> Row | None:
+        compiled = self._statements(statement)
+        async with self.connection() as connection:
+            return await connection.fetchrow(compiled.sql, *compiled.values(parameters))
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        async with self.connection() as connection:
+            token = in_transaction.set(True)
+            try:
+                async with connection.transaction():
+                    yield _PostgresqlTransaction(connection, self._statements)
+            finally:
+                in_transaction.reset(token)
+
+
+class _PostgresqlTransaction:
+    def __init__(self, connection: "Connection[Record]", statements: Statements) -> None:
+        self._connection = connection
+        self._statements = statements
+
+    async def fetch(self, statement: ClauseElement, **parameters: Any) -> Sequence[Row]:
+        compiled = self._statements(statement)
+        return await self._connection.fetch(compiled.sql, *compiled.values(parameters))
+
+    async def fetch_one(self, statement: ClauseElement, **parameters: Any) -> Row | None:
+        compiled = self._statements(statement)
+        return await self._connection.fetchrow(compiled.sql, *compiled.values(parameters))
+
+    async def execute(self, statement: ClauseElement, **parameters: Any) -> int:
+        compiled = self._statements(statement)
+        status = await self._connection.execute(compiled.sql, *compiled.values(parameters))
+        return int(status.rpartition(" ")[2] or 0)
+
+
+async def _leave_as_it_is(connection: object) -> None:
+    """Our transactions end themselves and nothing sets session state, so a returned connection needs no reset."""

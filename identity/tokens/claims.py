@@ -1,0 +1,76 @@
+"""Which claims a grant may show: scopes and the `claims` parameter (OpenID Connect Core §5.4, §5.5)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from identity.domain.users import Subject
+from identity.secrets import Sealer
+from userstores.spi import StoreUser
+
+CLAIMS_OF_SCOPE: dict[str, tuple[str, ...]] = {
+    "profile": (
+        "name", "family_name", "given_name", "middle_name", "nickname", "preferred_username", "profile", "picture",
+        "website", "gender", "birthdate", "zoneinfo", "locale", "updated_at",
+    ),
+    "email": ("email", "email_verified"),
+    "address": ("address",),
+    "phone": ("phone_number", "phone_number_verified"),
+    "groups": ("groups",),
+}
+IDENTITY_SCOPES = ("openid", *CLAIMS_OF_SCOPE, "offline_access")
+STANDARD_CLAIMS = ("sub", *(name for names in CLAIMS_OF_SCOPE.values() for name in names))
+
+ClaimRequests = Mapping[str, Mapping[str, Mapping[str, Any] | None]]
+"""The `claims` parameter: `userinfo` and `id_token`, each claim name to null or its demands."""
+
+
+def claims_of_user(user: StoreUser, subject: Subject) -> dict[str, Any]:
+    """Everything we can say about a person, by standard claim name. `groups` is always an array (contracts §7.8)."""
+    claims: dict[str, Any] = {
+        name: value for name in STANDARD_CLAIMS if (value := user.attributes.get(name)) is not None
+    }
+    claims.setdefault("preferred_username", subject.qualified_username)
+    claims["groups"] = list(user.groups)
+    return claims
+
+
+def parse_claim_requests(text: str) -> ClaimRequests:
+    """The `claims` parameter. Raises ValueError when it is not what §5.5 describes; unknown members are ignored."""
+    value = msgspec.json.decode(text)
+    if not isinstance(value, dict):
+        raise ValueError("claims is not an object")
+    requests: dict[str, dict[str, Mapping[str, Any] | None]] = {}
+    for place in ("userinfo", "id_token"):
+        members = value.get(place) or {}
+        if not isinstance(members, dict):
+            raise ValueError(f"claims.{place} is not an object")
+        for name, demand in members.items():
+            if demand is not None and not isinstance(demand, dict):
+                raise ValueError(f"claims.{place}.{name} is neither null nor an object")
+        requests[place] = members
+    return requests
+
+
+def requested_names(requested_claims: str, place: str) -> frozenset[str]:
+    """The claim names that the stored `claims` parameter asks for in `place`."""
+    return frozenset(parse_claim_requests(requested_claims).get(place, ())) if requested_claims else frozenset()
+
+
+def names_of_scope(scope: str) -> set[str]:
+    return {name for item in scope.split() for name in CLAIMS_OF_SCOPE.get(item, ())}
+
+
+def select_claims(claims: Mapping[str, Any], names: set[str] | frozenset[str]) -> dict[str, Any]:
+    return {name: value for name, value in claims.items() if name in names}
+
+
+def seal_claims(sealer: Sealer, claims: Mapping[str, Any], grant: str) -> bytes:
+    """The claims of a grant as they lie in the database: readable only with the master key."""
+    return sealer.seal(msgspec.json.encode(claims), b"claims:" + grant.encode())
+
+
+def open_claims(sealer: Sealer, sealed: bytes, grant: str) -> dict[str, Any]:
+    opened: dict[str, Any] = msgspec.json.decode(sealer.open(sealed, b"claims:" + grant.encode()))
+    return opened

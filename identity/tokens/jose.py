@@ -1,0 +1,142 @@
+"""The only module that touches a JWT. The algorithm is fixed by the key and the caller, never by the message.
+
+RFC 7515, RFC 7519, RFC 8725. Keys in a header (`jwk`, `jku`, `x5u`, `x5c`) are refused unread, `crit` too.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, RSAKey
+
+from identity.domain.keys import SigningAlgorithm, SigningKey
+from identity.errors import IdentityError
+from identity.secrets import Sealer
+
+Claims = dict[str, Any]
+
+MAXIMUM_JWT = 16_384
+_FORBIDDEN_HEADERS = frozenset({"crit", "jwk", "jku", "x5u", "x5c", "b64", "zip"})
+
+
+class InvalidToken(IdentityError):
+    """The text is not a JWT of ours that can be believed. Every cause looks the same from outside."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("invalid_token", "The token is not valid.", detail=detail, status=401)
+
+
+class SigningJwk:
+    """A private key ready to sign one kind of JWT."""
+
+    __slots__ = ("_algorithms", "_key", "algorithm", "kid")
+
+    def __init__(self, key: SigningKey, sealer: Sealer) -> None:
+        self.kid = key.kid
+        self.algorithm = key.algorithm
+        private = sealer.open(key.private_jwk, key_context(key.kid))
+        self._key = _import(key.algorithm, json.loads(private))
+        self._algorithms = [key.algorithm]
+
+    def sign(self, claims: Claims, typ: str) -> str:
+        """A compact JWS with `typ`, `alg` and `kid` in its header."""
+        header = {"typ": typ, "alg": self.algorithm, "kid": self.kid}
+        return jws.serialize_compact(header, msgspec.json.encode(claims), self._key, self._algorithms)
+
+
+class VerificationKeys:
+    """A tenant's public keys by `kid`, retired ones included: their signatures still count."""
+
+    def __init__(self, keys: Iterable[SigningKey]) -> None:
+        self._keys = {key.kid: (key.algorithm, _import(key.algorithm, json.loads(key.public_jwk))) for key in keys}
+
+    def verify(self, token: str, typ: frozenset[str]) -> Claims:
+        """The claims of a JWT signed by one of these keys with the algorithm of that key, `typ` among those allowed.
+
+        Raises InvalidToken. Times are not checked here: who asks knows which lapse matters.
+        """
+        header = read_header(token)
+        if header.get("typ") not in typ:
+            raise InvalidToken("typ")
+        kid = header.get("kid")
+        found = self._keys.get(kid) if isinstance(kid, str) else None
+        if found is None or header.get("alg") != found[0]:
+            raise InvalidToken("kid or alg")
+        try:
+            payload = jws.deserialize_compact(token, found[1], [found[0]]).payload
+        except (JoseError, ValueError):
+            raise InvalidToken("signature") from None
+        return _object(payload)
+
+
+def read_header(token: str) -> Mapping[str, Any]:
+    """The protected header of a compact JWS, checked for shape only."""
+    if len(token) > MAXIMUM_JWT or token.count(".") != 2 or not token.isascii():
+        raise InvalidToken("shape")
+    try:
+        header = _object(_decode(token.partition(".")[0]))
+    except ValueError:
+        raise InvalidToken("header") from None
+    if _FORBIDDEN_HEADERS.intersection(header):
+        raise InvalidToken("header parameter")
+    return header
+
+
+def make_signing_key(algorithm: SigningAlgorithm, *, kid: str, sealer: Sealer, now: int, active_at: int) -> SigningKey:
+    """A new key: RSA of 2048 bits for RS256, P-256 for ES256 (RFC 7518 §3.3, §3.4)."""
+    parameters: Any = {"kid": kid, "use": "sig", "alg": algorithm}
+    key = (
+        RSAKey.generate_key(2048, parameters)
+        if algorithm == "RS256"
+        else ECKey.generate_key("P-256", parameters)
+    )
+    private = json.dumps(key.as_dict(private=True)).encode()
+    return SigningKey(
+        kid=kid,
+        algorithm=algorithm,
+        public_jwk=json.dumps(key.as_dict(private=False), sort_keys=True),
+        private_jwk=sealer.seal(private, key_context(kid)),
+        created_at=now,
+        active_at=active_at,
+    )
+
+
+def key_context(kid: str) -> bytes:
+    """What a sealed private key is bound to: it does not open under another `kid`."""
+    return b"signing-key:" + kid.encode()
+
+
+def public_jwks(keys: Iterable[SigningKey]) -> bytes:
+    """The JWK set document (RFC 7517 §5)."""
+    return b'{"keys":[' + ",".join(key.public_jwk for key in keys).encode() + b"]}"
+
+
+def _import(algorithm: SigningAlgorithm, jwk: Any) -> RSAKey | ECKey:
+    return RSAKey.import_key(jwk) if algorithm == "RS256" else ECKey.import_key(jwk)
+
+
+def _decode(segment: str) -> bytes:
+    import base64
+
+    return base64.b64decode(segment + "=" * (-len(segment) % 4), altchars=b"-_", validate=True)
+
+
+def _object(data: bytes) -> Claims:
+    """A JSON object whose members are all different (RFC 8725 §2.4): a repeated name has two readings."""
+
+    def pairs(members: list[tuple[str, Any]]) -> Claims:
+        result = dict(members)
+        if len(result) != len(members):
+            raise ValueError("repeated member")
+        return result
+
+    try:
+        value = json.loads(data, object_pairs_hook=pairs)
+    except (ValueError, RecursionError):
+        raise InvalidToken("JSON") from None
+    if not isinstance(value, dict):
+        raise InvalidToken("not an object")
+    return value

@@ -1,0 +1,276 @@
+"""One path table for the whole server, and the ASGI application that walks it.
+
+Paths match to the byte: an encoded, doubled or trailing slash is another path and finds nothing (attack class 25).
+Every route declares its permission; what it leaves out is refused.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Literal
+
+from identity.clock import Clock
+from identity.domain.tenants import ROOT_HANDLE
+from identity.errors import IdentityError
+from identity.storage.configuration import Configuration, ConfigurationMoved
+from identity.web.client_address import ClientAddress
+from identity.web.cors import Cors
+from identity.web.csrf import same_origin
+from identity.web.failures import Failures
+from identity.web.messages import Headers, Request, Response
+
+if TYPE_CHECKING:
+    from identity.telemetry import Metrics, Tracing
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+Scope = Any
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+
+_TENANT_PATH = re.compile(rb"/t/([a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?)(/.*)")
+# RFC 8414 §3.1 puts the well-known part before the issuer's path, hence before the tenant.
+_WELL_KNOWN = re.compile(
+    rb"(/\.well-known/(?:openid-configuration|oauth-authorization-server))(/t/[a-z0-9.-]{1,63})(/oauth2/token)?"
+)
+_RERUNS = 3
+
+
+class Permission(StrEnum):
+    """Who may call a route. The endpoint named beside it enforces what needs the request's content."""
+
+    PUBLIC = "public"
+    """Anybody: it tells nothing about a person and changes nothing of anybody's."""
+    CLIENT = "client"
+    """An application that authenticates (oauth2.client_authentication)."""
+    ACCESS_TOKEN = "access_token"  # noqa: S105
+    """Whoever holds a live access token (tokens.bearer)."""
+    FLOW = "flow"
+    """The browser that began the flow (authn.cookies)."""
+    SESSION = "session"
+    """A browser with a live session (authn.sso_sessions)."""
+    OPERATOR = "operator"
+    """The machine's own network (operations)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """`path` begins below the tenant's prefix; `{name}` as its last segment takes any one segment.
+
+    `exact` marks the token road: it gets the cached tenant, compares versions itself, and is run again when they
+    have moved on. `same_origin` refuses unsafe methods from other origins.
+    """
+
+    name: str
+    methods: tuple[Literal["GET", "POST"], ...]
+    path: str
+    endpoint: Endpoint
+    permission: Permission
+    errors: Literal["json", "page"] = "json"
+    exact: bool = False
+    same_origin: bool = False
+    cors: Literal["none", "any", "registered"] = "none"
+    body_limit: int = 65_536
+    any_host: bool = False
+    summary: str = ""
+    parameters: tuple[str, ...] = ()
+    """What it reads from the query or form, for the OpenAPI document; `*` marks a required one."""
+
+
+class Router:
+    """The ASGI application."""
+
+    def __init__(
+        self,
+        routes: Iterable[Route],
+        *,
+        configuration: Configuration,
+        failures: Failures,
+        cors: Cors,
+        addresses: ClientAddress,
+        base_url: str,
+        hosts: frozenset[bytes],
+        metrics: "Metrics",
+        tracing: "Tracing",
+        clock: Clock,
+        lifespan: Callable[[Receive, Send], Awaitable[None]],
+    ) -> None:
+        self._exact: dict[tuple[bytes, str], Route] = {}
+        self._prefixed: dict[tuple[bytes, str], Route] = {}
+        self._methods: dict[bytes, set[str]] = {}
+        for route in routes:
+            self._add(route)
+        self._configuration = configuration
+        self._failures = failures
+        self._cors = cors
+        self._addresses = addresses
+        self._base_url = base_url
+        self._hosts = hosts
+        self._metrics = metrics
+        self._tracing = tracing
+        self._clock = clock
+        self._lifespan = lifespan
+
+    @property
+    def routes(self) -> list[Route]:
+        """Every route once, in the order of their paths: for the OpenAPI document and the permission test."""
+        found = {id(route): route for route in (*self._exact.values(), *self._prefixed.values())}
+        return sorted(found.values(), key=lambda route: (route.path, route.methods))
+
+    def _add(self, route: Route) -> None:
+        head, brace, _ = route.path.partition("{")
+        table, key = (self._prefixed, head) if brace else (self._exact, route.path)
+        for method in route.methods:
+            if table.setdefault((key.encode(), method), route) is not route:
+                raise AssertionError(f"two routes for {method} {route.path}")
+            self._methods.setdefault(key.encode(), set()).add(method)
+            if method == "GET":
+                table[(key.encode(), "HEAD")] = route
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        if scope["type"] != "http":
+            return
+        started = self._clock.now()
+        path: bytes = scope["raw_path"]
+        method: str = scope["method"]
+        handle = ROOT_HANDLE
+        route = self._exact.get((path, method))
+        value = ""
+        if route is None:
+            if path.startswith(b"/.well-known/") and (match := _WELL_KNOWN.fullmatch(path)):
+                path = match[2] + match[1] + (match[3] or b"")
+            if path.startswith(b"/t/") and (match := _TENANT_PATH.fullmatch(path)):
+                handle, path = match[1].decode(), match[2]
+                route = self._exact.get((path, method))
+                if handle == ROOT_HANDLE:
+                    # RFC 8414 §3.1: one tenant, one spelling; the root tenant has no prefix.
+                    route, path = None, b""
+            if route is None:
+                route, value = self._find_prefixed(path, method)
+        span = self._tracing.start(scope["headers"], route.name if route else "unknown")
+        if route is None:
+            response = await self._unrouted(scope, path, method)
+        else:
+            response = await self._answer(route, handle, value, scope, receive)
+        await _send(response, send, head_only=method == "HEAD")
+        self._metrics.request(route.name if route else "unknown", response.status, self._clock.now() - started)
+        if span is not None:
+            span.end(response.status)
+
+    def _find_prefixed(self, path: bytes, method: str) -> tuple[Route | None, str]:
+        head, _, last = path.rpartition(b"/")
+        route = self._prefixed.get((head + b"/", method))
+        if route is None or not last or not last.isascii() or b"%" in last or b";" in last:
+            if path.startswith(b"/static/"):
+                return self._prefixed.get((b"/static/", method)), path[len(b"/static/"):].decode("latin-1")
+            return None, ""
+        return route, last.decode("ascii")
+
+    async def _unrouted(self, scope: Scope, path: bytes, method: str) -> Response:
+        methods = self._methods.get(path) or self._methods.get(path.rpartition(b"/")[0] + b"/") or set()
+        if method == "OPTIONS" and methods:
+            return await self._preflight(scope, path)
+        if methods:
+            allow = ", ".join(sorted(methods)).encode()
+            return Response(405, b"Method Not Allowed\n", [(b"allow", allow), (b"content-type", b"text/plain")])
+        return self._failures.not_found(scope["headers"])
+
+    async def _preflight(self, scope: Scope, path: bytes) -> Response:
+        route = self._exact.get((path, "POST")) or self._exact.get((path, "GET"))
+        if route is None or route.cors == "none":
+            return Response(405, b"", [(b"content-type", b"text/plain")])
+        match = _TENANT_PATH.fullmatch(scope["raw_path"])
+        tenant = await self._configuration.recent(match[1].decode() if match else ROOT_HANDLE)
+        return await self._cors.preflight(scope["headers"], tenant, route.cors)
+
+    async def _answer(self, route: Route, handle: str, value: str, scope: Scope, receive: Receive) -> Response:
+        headers: Headers = scope["headers"]
+        request: Request | None = None
+        try:
+            if not route.any_host and not self._known_host(headers):
+                return self._failures.unknown_host()
+            tenant = self._configuration.cached(handle) if route.exact else None
+            if tenant is None:
+                tenant = await self._configuration.recent(handle)
+                if tenant is None:
+                    return self._failures.not_found(headers)
+            method = scope["method"]
+            body = b""
+            if method == "POST":
+                if route.same_origin and not same_origin(headers, self._base_url):
+                    return self._failures.foreign_origin(headers, tenant)
+                read = await _read_body(headers, receive, route.body_limit)
+                if isinstance(read, Response):
+                    return read
+                body = read
+            request = Request(
+                method=method, path=scope["path"], query_string=scope["query_string"], headers=headers, body=body,
+                tenant=tenant, route=route, path_value=value,
+                address=self._address(scope["client"], headers),
+            )
+            response = await self._run(route, request)
+            if route.cors != "none":
+                await self._cors.expose(request, response, route.cors)
+            return response
+        except Exception as error:
+            return await self._failed(request, route, headers, error)
+
+    async def _run(self, route: Route, request: Request) -> Response:
+        for _ in range(_RERUNS):
+            try:
+                return await route.endpoint(request)
+            except ConfigurationMoved:
+                tenant = await self._configuration.reload(request.tenant)
+                if tenant is None:
+                    return self._failures.not_found(request.headers)
+                request.tenant = tenant
+        raise ConfigurationMoved("changed with every try")
+
+    async def _failed(
+        self, request: Request | None, route: Route, headers: Headers, error: Exception
+    ) -> Response:
+        response = self._failures.failed(request, route.errors, headers, error)
+        if request is not None and route.cors != "none":
+            try:
+                await self._cors.expose(request, response, route.cors)
+            except IdentityError:
+                return response
+        return response
+
+    def _address(self, client: tuple[str, int] | None, headers: Headers) -> str:
+        forwarded = [value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for"]
+        return self._addresses.resolve(client[0] if client else "", forwarded)
+
+    def _known_host(self, headers: Headers) -> bool:
+        """Host is ours, exactly once (RFC 9110 §7.2); links are never made from it (attack class 20)."""
+        host: bytes | None = None
+        for name, value in headers:
+            if name == b"host":
+                if host is not None:
+                    return False
+                host = value
+        return host in self._hosts
+
+
+async def _read_body(headers: Headers, receive: Receive, limit: int) -> bytes | Response:
+    """The whole body, or the refusal of one that is too large; `http_protocol` ends those that are too slow."""
+    for name, value in headers:
+        if name == b"content-length" and (len(value) > 12 or int(value) > limit):
+            return Response(413, b"Content Too Large\n", [(b"content-type", b"text/plain"), (b"connection", b"close")])
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    while message.get("more_body"):
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > limit:
+            return Response(413, b"Content Too Large\n", [(b"content-type", b"text/plain"), (b"connection", b"close")])
+    return body
+
+
+async def _send(response: Response, send: Send, *, head_only: bool) -> None:
+    headers = [*response.headers, (b"content-length", str(len(response.body)).encode())]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if head_only else response.body})

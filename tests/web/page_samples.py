@@ -1,0 +1,107 @@
+"""Every page with the context it documents, filled with ordinary values or with one hostile text everywhere."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from identity.domain.tenants import ROOT_HANDLE, ROOT_TENANT, Tenant, TenantSettings
+from identity.web.templates import Pages
+from identity.web.theme import Theme
+
+NOW = datetime(2026, 11, 22, 14, 5, 9, tzinfo=UTC)
+LOGIN_ERRORS = (None, "refused", "locked", "unavailable", "busy", "expired")
+
+
+def a_tenant(display_name: str = "Sample organisation") -> Tenant:
+    return Tenant(
+        id=ROOT_TENANT, handle=ROOT_HANDLE, enabled=True, version=1, settings=TenantSettings(display_name=display_name)
+    )
+
+
+def some_pages(*, demo: bool = False) -> Pages:
+    return Pages(theme=Theme(), demo=demo)
+
+
+def contexts(text: str = "sample", address: str = "https://app.example/cb") -> dict[str, dict[str, Any]]:
+    """By template; `text` stands wherever a person or an administrator writes, `address` wherever a link leads."""
+    application = {
+        "name": text,
+        "host": text,
+        "logo_uri": address,
+        "policy_uri": address,
+        "tos_uri": address,
+    }
+    user = {"display_name": text, "username": text}
+    form = {"action": "/here", "csrf_token": text}
+    return {
+        "login.html": form
+        | {
+            "application": application,
+            "username": text,
+            "error": "refused",
+            "remember": True,
+            "choose_account_url": "/choose",
+        },
+        "account_chooser.html": form
+        | {"application": application, "accounts": [{"value": text, "display_name": text, "username": text}]},
+        "consent.html": form
+        | {
+            "application": application,
+            "user": user,
+            "account_path": "/account",
+            "scopes": [
+                {"name": "openid", "required": True, "checked": True, "hint": "", "description": ""},
+                {"name": "email", "required": False, "checked": True, "hint": text, "description": ""},
+                {"name": text, "required": False, "checked": False, "hint": "", "description": text},
+            ],
+        },
+        "logout.html": form
+        | {"application": application, "user": user, "applications": [{"name": text, "opened_at": NOW}]},
+        "logged_out.html": {"application": application, "return_url": address},
+        "error.html": {
+            "code": text,
+            "title": text,
+            "message": text,
+            "trace_id": text,
+            "time": NOW,
+            "back_url": address,
+            "start_again_url": address,
+        },
+        "form_post.html": {"action": address, "parameters": [("code", text), (text, text)]},
+        "continue.html": {"url": address, "application": application},
+        "account.html": form
+        | {
+            "user": user,
+            "notice": "revoked",
+            "applications": [{"id": text, "name": text, "scopes": [text], "granted_at": NOW}],
+            "sessions": [
+                {
+                    "id": text,
+                    "user_agent": text,
+                    "address": text,
+                    "started_at": NOW,
+                    "last_seen_at": NOW,
+                    "current": True,
+                }
+            ],
+        },
+        "home.html": {
+            "discovery_url": "/.well-known/openid-configuration",
+            "account_url": "/account",
+            "demo": {
+                "app_path": "/demo/app",
+                "users": [{"username": text, "password": text, "store": text}],
+                "applications": [{"name": text, "client_id": text}],
+            },
+        },
+        "demo_app.html": {"config": {"client_id": text, "discovery_url": address}},
+    }
+
+
+TEMPLATES = tuple(contexts())
+
+
+def page(template: str, *, pages: Pages | None = None, locale: str = "en", **changes: Any) -> str:
+    """The text of a page with ordinary values, changed by `changes`."""
+    context = contexts()[template] | changes
+    rendered = (pages or some_pages()).render(template, tenant=a_tenant(), host="id.example", locale=locale, **context)
+    return rendered.decode()

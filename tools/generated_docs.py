@@ -1,0 +1,82 @@
+"""Write the pages that are made from the code, or with --check say which are stale.
+
+docs/configuration.md is what `identity check --reference` prints, docs/events.md comes from the enum of events,
+docs/specifications.md from the tests' markers.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from itertools import groupby
+from pathlib import Path
+
+from identity.domain.events import EventType
+
+ROOT = Path(__file__).parents[1]
+
+_EVENTS_HEAD = """# Events
+
+What changes a person, session, grant family or configuration is written to the `event` table in the transaction that
+caused it. Names follow the grammar `subject:thing:action`. Made from `identity/domain/events.py` by `make docs`.
+"""
+
+
+def configuration_page() -> str:
+    return _output("-m", "identity", "check", "--reference")
+
+
+def events_page() -> str:
+    lines = [_EVENTS_HEAD]
+    events = sorted(EventType, key=lambda event: event.value)
+    for subject, of_subject in groupby(events, key=lambda event: event.value.partition(":")[0]):
+        rows = [f"| `{event.value}` | {event.description} |" for event in of_subject]
+        lines += [f"## {subject}", "", "| event | when |", "| --- | --- |", *rows, ""]
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def specifications_page() -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder) / "specifications.md"
+        _output("-m", "pytest", "--collect-only", "--quiet", "-p", "no:cacheprovider", f"--specifications={page}")
+        return page.read_text()
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "docs/configuration.md": configuration_page,
+    "docs/events.md": events_page,
+    "docs/specifications.md": specifications_page,
+}
+
+
+def _output(*arguments: str) -> str:
+    done = subprocess.run([sys.executable, *arguments], cwd=ROOT, check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise SystemExit(f"python {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail when a page is stale")
+    options = parser.parse_args()
+    stale = []
+    for name, make in PAGES.items():
+        page = ROOT / name
+        text = make()
+        if page.exists() and page.read_text() == text:
+            continue
+        stale.append(name)
+        if not options.check:
+            page.parent.mkdir(exist_ok=True)
+            page.write_text(text)
+    if options.check and stale:
+        print(f"stale: {', '.join(stale)}; run `make docs`")
+        return 1
+    print("generated pages: fresh" if options.check else f"written: {', '.join(stale) or 'nothing to change'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
