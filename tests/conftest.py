@@ -1,11 +1,14 @@
 """Fixtures of every test: the engines, our own PostgreSQL, one real server per engine, and Chromium."""
 
+import secrets
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
+from identity.domain.tenants import TenantSettings
 from tests.support import network, outside, specifications
+from tests.support.builders import Site
 from tests.support.chromium import chromium, chromium_page, without_playwright_loop
 from tests.support.postgres import PostgresCluster, find_postgres
 from tests.support.server import ENGINES, Engine, RunningServer, start_server
@@ -82,6 +85,16 @@ def server(
         yield running
     finally:
         running.stop()
+
+
+@pytest.fixture
+def site(server: RunningServer) -> Iterator[Site]:
+    """A tenant of its own for each test."""
+    made = Site(server, f"t{secrets.token_hex(6)}", TenantSettings())
+    try:
+        yield made
+    finally:
+        made.close()
 
 
 @pytest.hookimpl(wrapper=True)

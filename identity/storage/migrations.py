@@ -120,7 +120,7 @@ def _read_sqlite_revision(settings: Settings) -> str | None:
     if not settings.database_file.exists():
         return None
     try:
-        with closing(connect(settings.database_file)) as connection:
+        with closing(sqlite3.connect(settings.database_file)) as connection:
             return _sqlite_revision(connection)
     except sqlite3.DatabaseError as error:
         raise Unavailable(f"sqlite: {settings.database_file}: {error}") from error

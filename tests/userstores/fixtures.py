@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -86,7 +87,9 @@ def require_slapd(config: pytest.Config) -> None:
         outside.missing(config, "OpenLDAP's server", "slapd")
 
 
-def ldap_store(directory: Slapd, monotonic: Callable[[], float] | None = None, **settings: object) -> LdapUserStore:
+def ldap_store(
+    directory: Slapd, monotonic: Callable[[], float] = time.monotonic, /, **settings: object
+) -> LdapUserStore:
     given: dict[str, object] = {
         "urls": directory.uri,
         "user_search_base": PEOPLE,
@@ -97,8 +100,7 @@ def ldap_store(directory: Slapd, monotonic: Callable[[], float] | None = None, *
         "ca_file": str(directory.ca_file),
         "refusal_seconds": 0.001,
     }
-    parsed = parse_settings(given | settings)
-    return LdapUserStore("CORP", parsed) if monotonic is None else LdapUserStore("CORP", parsed, monotonic)
+    return LdapUserStore("CORP", parse_settings(given | settings), monotonic)
 
 
 @pytest.fixture

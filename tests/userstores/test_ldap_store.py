@@ -1,7 +1,9 @@
 """What only the LDAP store does: mapping, groups of groups, TLS, and reasons an administrator can act upon."""
 
 import asyncio
+import socket
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -219,7 +221,6 @@ class TestConnectionReport:
         [
             ({"bind_password": "wrong"}, "refuses the service account cn=svc,dc=example,dc=org"),
             ({"urls": "ldap://127.0.0.1:1"}, "nothing listens on port 1 of 127.0.0.1"),
-            ({"urls": "ldaps://directory.invalid"}, "directory.invalid cannot be resolved"),
             ({"user_search_base": f"ou=nowhere,{BASE}"}, "there is no such entry"),
             ({"user_search_base": "nonsense"}, "not a valid DN"),
             ({"user_search_base": f"ou=empty,{BASE}"}, "there is nobody of class inetOrgPerson"),
@@ -234,6 +235,14 @@ class TestConnectionReport:
         assert not found.ok
         assert words in found.reason
 
+    def test_names_a_host_that_has_no_address(self, slapd: Slapd, monkeypatch: pytest.MonkeyPatch) -> None:
+        def unknown(*_: object, **__: object) -> None:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+        monkeypatch.setattr(socket, "getaddrinfo", unknown)
+        found = report(ldap_store(slapd, urls="ldaps://directory.example.org"))
+        assert found.reason == "The name directory.example.org cannot be resolved to an address."
+
     def test_names_a_wrong_port_and_authority(self, slapd: Slapd) -> None:
         assert "TLS handshake" in report(ldap_store(slapd, urls=f"ldaps://127.0.0.1:{slapd.port}")).reason
         assert "Set ca_file" in report(ldap_store(slapd, urls=slapd.ldaps_uri, ca_file=None)).reason
@@ -245,7 +254,10 @@ class TestConnectionReport:
 
 
 class TestSettings:
-    GOOD = {"urls": "ldaps://a.example.org ldaps://b.example.org:1636", "user_search_base": "ou=people,dc=x"}
+    GOOD: ClassVar[dict[str, object]] = {
+        "urls": "ldaps://a.example.org ldaps://b.example.org:1636",
+        "user_search_base": "ou=people,dc=x",
+    }
 
     def test_parse_a_list_of_servers(self) -> None:
         settings = parse_settings(self.GOOD)

@@ -116,6 +116,6 @@ def policy_error(value: bytes) -> int | None:
     while len(rest) >= 2:
         tag, length = rest[0], rest[1]
         content, rest = rest[2 : 2 + length], rest[2 + length :]
-        if tag == 0x81 and len(content) == 1:
+        if tag == 0x81 and len(content) == length == 1:
             return content[0]
     return None

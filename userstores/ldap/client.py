@@ -13,9 +13,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
-import ldap3
-from ldap3.core.exceptions import LDAPException, LDAPStartTLSError
-
 from userstores.ldap.answers import (
     POLICY_CONTROL,
     REFERRAL,
@@ -30,6 +27,7 @@ from userstores.ldap.answers import (
     policy_error,
 )
 from userstores.ldap.filters import Filter
+from userstores.ldap.library import LDAPException, LDAPStartTLSError, ldap3
 from userstores.ldap.messages import Scope, bind_request, control, paged_results, search_request
 from userstores.ldap.settings import LdapSettings, LdapUrl
 
