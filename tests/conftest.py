@@ -58,6 +58,8 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 @pytest.fixture(scope="session")
 def postgres(pytestconfig: pytest.Config) -> Iterator[PostgresCluster]:
     """Our own PostgreSQL; `postgres.create_database()` is the URL of a fresh database."""
+    if pytestconfig.getoption("--fast"):
+        pytest.skip("PostgreSQL is left out by --fast")
     programs = find_postgres()
     if programs is None:
         outside.missing(pytestconfig, "PostgreSQL", "postgresql")

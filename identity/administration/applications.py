@@ -3,8 +3,11 @@
 import secrets as random_values
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from functools import cache
+from typing import Any, get_type_hints
 from urllib.parse import urlsplit
+
+import msgspec
 
 from identity.administration.context import Administration
 from identity.clock import SECOND
@@ -23,6 +26,10 @@ from identity.storage.events import record
 from identity.storage.web_origins import replace_web_origins
 
 PRESET_SECRET_LENGTH = 32
+MAXIMUM_LIFETIME = 366 * 86400
+_LIFETIMES = (
+    "user_access_token_lifetime", "application_access_token_lifetime", "refresh_token_lifetime", "id_token_lifetime",
+)
 _SETTABLE = frozenset(field.name for field in fields(Application)) - {
     "id", "client_id", "version", "created_at", "secrets",
 }
@@ -156,12 +163,22 @@ def _changed(application: Application, settings: Mapping[str, Any]) -> Applicati
     unknown = sorted(settings.keys() - _SETTABLE)
     if unknown:
         raise IdentityError("invalid_application", f"{unknown[0]} is not a setting of an application.")
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
+    values: dict[str, Any] = {}
+    for name, value in settings.items():
+        try:
+            values[name] = msgspec.convert(value, _types()[name])
+        except msgspec.ValidationError as error:
+            raise IdentityError("invalid_application", f"{name}: {error}.") from None
     changed = replace(application, **values)
     problem = _problem(changed)
     if problem is not None:
         raise IdentityError("invalid_application", problem)
     return changed
+
+
+@cache
+def _types() -> dict[str, Any]:
+    return get_type_hints(Application)
 
 
 def _problem(application: Application) -> str | None:
@@ -172,10 +189,9 @@ def _problem(application: Application) -> str | None:
             return f"grant_types: {grant_type!r} is not supported."
     if application.public and "client_credentials" in application.grant_types:
         return "A public application cannot use client_credentials."
-    if application.token_endpoint_auth_method not in ("client_secret_basic", "client_secret_post", "none"):
-        return "token_endpoint_auth_method must be client_secret_basic, client_secret_post or none."
-    if application.access_token_type not in ("opaque", "jwt"):
-        return "access_token_type must be opaque or jwt."
+    for name in _LIFETIMES:
+        if not 1 <= getattr(application, name) <= MAXIMUM_LIFETIME:
+            return f"{name} must be 1 to {MAXIMUM_LIFETIME} seconds."
     for algorithm in (application.access_token_algorithm, application.id_token_algorithm):
         if algorithm is not None and algorithm not in SIGNING_ALGORITHMS:
             return f"The algorithm {algorithm!r} is not supported: use {' or '.join(SIGNING_ALGORITHMS)}."

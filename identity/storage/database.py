@@ -8,20 +8,23 @@ Transactions are short and explicit: nothing slow (hash, directory, HTTP, script
 `forbid_in_transaction` raises where that would happen.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Insert, Table, bindparam
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, Table, bindparam
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement
 
 from identity.errors import IdentityError
 
-Row = Mapping[str, Any]
-"""A row by column name: `sqlite3.Row` or `asyncpg.Record`."""
+class Row(Protocol):
+    """A row by column name: `sqlite3.Row` or `asyncpg.Record`."""
+
+    def __getitem__(self, name: str) -> Any: ...
+
 
 in_transaction: ContextVar[bool] = ContextVar("in_transaction", default=False)
 
@@ -92,7 +95,7 @@ class Statements:
 
 
 def insert_into(table: Table) -> Insert:
-    """`insert` with one parameter per column, named as the column."""
+    """`insert` with one parameter per column, named as the column; SQLite understands its `on conflict` too."""
     return insert(table).values({column.name: bindparam(column.name) for column in table.columns})
 
 

@@ -22,7 +22,7 @@ STATEMENT_DEADLINE_SECONDS = 5.0
 class PostgresqlDatabase:
     def __init__(self, url: str) -> None:
         self.url = url
-        self._statements = Statements(PGDialect_asyncpg())
+        self._statements = Statements(PGDialect_asyncpg())  # type: ignore[no-untyped-call]
         self._pool: Pool[Record] | None = None
 
     async def open(self) -> None:

@@ -1,6 +1,6 @@
 """Expiring tables stay bounded: what is past its time is deleted in batches, and what is left is a metric."""
 
-from sqlalchemy import ColumnElement, Table, bindparam, delete, func, select
+from sqlalchemy import ColumnElement, Table, bindparam, delete, func, select, tuple_
 
 from identity.storage.database import Database, Runner
 from identity.storage.tables import (
@@ -29,9 +29,7 @@ _EXPIRES: dict[str, tuple[Table, ColumnElement[int]]] = {
 }
 
 
-def _expired_keys(table: Table, column: ColumnElement[int]) -> ColumnElement[object]:
-    from sqlalchemy import tuple_
-
+def _expired_keys(table: Table, column: ColumnElement[int]) -> ColumnElement[bool]:
     keys = tuple(table.primary_key.columns)
     oldest = select(*keys).where(column < bindparam("before")).order_by(column).limit(bindparam("batch"))
     return tuple_(*keys).in_(oldest)

@@ -1,5 +1,7 @@
 """Requests as octets, answers as outcomes: checked against ldap3's own reader of the protocol and published forms."""
 
+import importlib
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -57,15 +59,15 @@ class TestRequests:
             bind_request(1, dn, password)
 
     def test_ldap3_reads_what_we_write(self) -> None:
-        from ldap3.protocol.rfc4511 import LDAPMessage
         from pyasn1.codec.ber import decoder
 
-        from userstores.ldap.library import ldap3  # noqa: F401  # first, for the names it takes from pyasn1
+        import userstores.ldap.library  # noqa: F401  # ldap3 takes names from pyasn1 that are put back there
 
+        rfc4511 = importlib.import_module("ldap3.protocol.rfc4511")
         controls = control("1.2.840.113556.1.4.319", paged_results(500, b"\x01"))
         tree = Equal("uid", "x" * 300)
         message = search_request(2**31 - 1, "ou=é,dc=x", "BASE", tree, [], controls=controls)
-        read, rest = decoder.decode(message, asn1Spec=LDAPMessage())
+        read, rest = decoder.decode(message, asn1Spec=rfc4511.LDAPMessage())
         assert not rest
         request = read["protocolOp"]["searchRequest"]
         assert bytes(request["baseObject"]).decode() == "ou=é,dc=x"

@@ -32,8 +32,8 @@ from userstores.ldap.messages import Scope, bind_request, control, paged_results
 from userstores.ldap.settings import LdapSettings, LdapUrl
 
 PAGED_RESULTS = "1.2.840.113556.1.4.319"
-_FIRST_MESSAGE_ID, _LAST_MESSAGE_ID = 1000, 2**31 - 1
-"""RFC 4511 §4.1.1.1. Above the one that ldap3 itself uses, for StartTLS."""
+_LAST_MESSAGE_ID = 2**31 - 1
+"""RFC 4511 §4.1.1.1. Ids must differ among requests under way, and there is one at a time."""
 
 
 class VerifiedTls(ldap3.Tls):
@@ -82,7 +82,7 @@ class DirectoryConnection:
         self.used_at = time.monotonic()
         seconds = _left(deadline, url)
         self._tls = VerifiedTls(context)
-        self._message_id = _FIRST_MESSAGE_ID
+        self._message_id = 0
         server = ldap3.Server(
             url.host,
             url.port,

@@ -5,7 +5,7 @@ Statements are SQLAlchemy Core constants; parameters go by keyword. Two exceptio
 "conflict" (a unique key is taken) and "temporarily_unavailable" (no answer within the deadline).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any, Protocol
 
@@ -13,7 +13,9 @@ from sqlalchemy.sql import ClauseElement
 
 from userstores.spi import StoreUnavailable, UserExists
 
-Row = Mapping[str, Any]
+
+class Row(Protocol):
+    def __getitem__(self, name: str, /) -> Any: ...
 
 
 class Runner(Protocol):
