@@ -159,7 +159,7 @@ class Server:
         self.foundation = foundation = Foundation.build(settings, clock)
         administration, database = foundation.administration, foundation.database
         sealer, configuration, people = administration.sealer, administration.configuration, administration.people
-        self.hot = hot = open_hot_storage(database)
+        self.hot = hot = open_hot_storage(database, clock)
         keyring = Keyring(sealer, clock)
         self.tracing = Tracing(settings.otlp_endpoint, settings.trace_sample_ratio)
         routes: list[Route] = []

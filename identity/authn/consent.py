@@ -25,9 +25,11 @@ class Consents:
         wanted = scope.split()
         if ask:
             return wanted
-        if application.skip_consent:
+        if application.skip_consent and "offline_access" not in wanted:
             return []
         known = await consents.find_consented_scopes(self._database, tenant.id, subject, application.id)
+        if application.skip_consent and "offline_access" in known:
+            return []
         return wanted if any(item not in known for item in wanted) else []
 
     async def remember(

@@ -44,6 +44,8 @@ class LoginRecord:
     ui_locales: str = ""
     choose_account: bool = False
     """Show the account chooser first (`prompt=select_account`)."""
+    reauthenticate: bool = False
+    """The running session does not answer the request (`prompt=login`, `max_age`): choosing it asks for the password."""
     entries: tuple[Entry, ...] = ()
     asked_scope: str = ""
     """What the consent page asks about, once it is due."""
@@ -196,8 +198,9 @@ class LoginFlows:
         record = replace(flow.record, entries=(_success(session.subject, session.auth_time),))
         await self._save(flow, record, session.id)
 
-    async def use_another_account(self, flow: OpenFlow) -> None:
-        await self._save(flow, replace(flow.record, choose_account=False), flow.row.session)
+    async def use_another_account(self, flow: OpenFlow, *, login_hint: str = "") -> None:
+        record = replace(flow.record, choose_account=False, login_hint=login_hint or flow.record.login_hint)
+        await self._save(flow, record, flow.row.session)
 
     async def cancel(self, flow: OpenFlow) -> None:
         """The person gave up: the protocol answers `access_denied`."""

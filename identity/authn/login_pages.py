@@ -56,10 +56,11 @@ class LoginPages:
 
     async def _choose(self, request: Request, flow: OpenFlow, account: str) -> Response:
         session = await self._sessions.current(request)
-        if session is not None and account == session.id:
-            await self._flows.go_on_with_session(flow, session)
+        chosen = session if session is not None and account == session.id else None
+        if chosen is not None and not flow.record.reauthenticate:
+            await self._flows.go_on_with_session(flow, chosen)
             return redirect(flow.row.return_path)
-        await self._flows.use_another_account(flow)
+        await self._flows.use_another_account(flow, login_hint=chosen.username if chosen is not None else "")
         return redirect(_login_path(request.tenant, flow))
 
     async def _sign_in(self, request: Request, flow: OpenFlow, form: dict[str, str]) -> Response:

@@ -1,6 +1,7 @@
 """What the token road asks of storage and what it hears: plain rows, no rules."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +20,11 @@ class TokenQuery:
     application: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class TokenState:
-    """The answer, from one statement begun after the question was asked. `*_at` are microseconds."""
+class TokenState(NamedTuple):
+    """The answer, from one statement begun after the question was asked. `*_at` are microseconds.
+
+    A named tuple: one is made for each token that is looked up, four times cheaper than a frozen dataclass.
+    """
 
     tenant_version: int | None
     """None: the tenant is gone or disabled."""

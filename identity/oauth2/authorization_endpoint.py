@@ -35,6 +35,9 @@ from identity.web.messages import Request, Response, redirect
 from identity.web.security_headers import form_action_source
 from userstores.spi import StoreUnavailable
 
+REPEATABLE = frozenset({"resource"})
+"""RFC 8707 §2: this one parameter may come several times (decision 24)."""
+
 LOGIN_REQUIRED = ("login_required", "Nobody is signed in, or not recently enough.")
 CONSENT_REQUIRED = ("consent_required", "The person has to allow the application's request first.")
 
@@ -67,7 +70,7 @@ class AuthorizationEndpoint:
 
     async def __call__(self, http: Request) -> Response:
         """GET or POST (OpenID Connect Core §3.1.2.1)."""
-        parameters = http.query() if http.method == "GET" else http.form()
+        parameters = http.query(REPEATABLE) if http.method == "GET" else http.form(REPEATABLE)
         client_id = parameters.get("client_id")
         if client_id is None:
             raise PageError("invalid_request", "The parameter client_id is missing.")
@@ -95,7 +98,7 @@ class AuthorizationEndpoint:
                 raise RefusedRequest(request, OAuthError(*LOGIN_REQUIRED))
             return await self._silently(http, application, request, session)
         if not good or "login" in request.prompt or "select_account" in request.prompt:
-            return await self._begin_flow(http, application, request, session=None)
+            return await self._begin_flow(http, application, request, session=None, reauthenticate=not good)
         assert session is not None
         if await self._codes.missing_consent(http.tenant, application, session, request):
             return await self._begin_flow(http, application, request, session=session)
@@ -146,9 +149,15 @@ class AuthorizationEndpoint:
         return await self._issue(http, application, request, session, request.scope)
 
     async def _begin_flow(
-        self, http: Request, application: Application, request: AuthorizationRequest, *, session: SsoSession | None
+        self,
+        http: Request,
+        application: Application,
+        request: AuthorizationRequest,
+        *,
+        session: SsoSession | None,
+        reauthenticate: bool = False,
     ) -> Response:
-        """303 to the page that asks what is missing."""
+        """303 to the page that asks what is missing; `reauthenticate` when a running session is not good enough."""
         prefix = http.tenant.prefix
         by_post = http.method == "POST"
         record = LoginRecord(
@@ -157,6 +166,7 @@ class AuthorizationEndpoint:
             login_hint=request.login_hint,
             ui_locales=request.ui_locales,
             choose_account="select_account" in request.prompt,
+            reauthenticate=reauthenticate or "login" in request.prompt,
             asked_scope=request.scope if session is not None else "",
             undecided=by_post,
         )
@@ -184,7 +194,8 @@ class AuthorizationEndpoint:
         try:
             return await self._finish(http, flow, application, request)
         except RefusedRequest as refused:
-            await self._use_up(flow)
+            if not flow.record.undecided:
+                await self._use_up(flow)
             response = self._responses.error(http, request, refused.error.code, refused.error.public)
             self._cookies.clear_flow(response, flow.row.id)
             return response

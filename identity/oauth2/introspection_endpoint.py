@@ -13,11 +13,13 @@ from identity.secrets import token_hash
 from identity.storage.configuration import Configuration, ConfigurationMoved
 from identity.storage.hot import HotStorage
 from identity.telemetry import Metrics
+from identity.tokens.bearer import BearerError, require_bearer
 from identity.tokens.issuer import REFRESH_TOKEN_PREFIX
 from identity.tokens.reader import AccessToken, TokenReader
 from identity.web.messages import NO_STORE_JSON, Request, Response
 
 INACTIVE = b'{"active":false}'
+INTROSPECT_SCOPE = "internal_oauth2_introspect"
 
 
 class Active(msgspec.Struct):
@@ -61,23 +63,44 @@ class IntrospectionEndpoint:
     async def __call__(self, request: Request) -> Response:
         refuse_query_credentials(request)
         form = request.form()
-        caller = await self._clients.authenticate(request, form)
-        if caller.public:
-            # RFC 7662 §2.1: the endpoint must not be a token scanner for anybody.
-            raise invalid_client("public clients may not introspect", challenge=False)
+        caller, any_token = await self._caller(request, form)
         token = form.get("token")
         if token is None:
             raise OAuthError("invalid_request", "The parameter token is missing.")
         if token.startswith(REFRESH_TOKEN_PREFIX):
             answer = await self._refresh_token(request, caller, token)
         else:
-            answer = await self._access_token(request, caller, token)
+            answer = await self._access_token(request, caller, token, any_token=any_token)
         self._metrics.introspected("inactive" if answer is None else "active")
         return Response(200, INACTIVE if answer is None else self._encode(answer), list(NO_STORE_JSON))
 
-    async def _access_token(self, request: Request, caller: Application, token: str) -> Active | None:
+    async def _caller(self, request: Request, form: dict[str, str]) -> tuple[Application, bool]:
+        """Who asks, and whether every token is theirs to ask about (decision 5).
+
+        An application by its credentials, or by an access token with `internal_oauth2_introspect` (RFC 7662 §2.1;
+        Ballerina's services introspect so, wso2-contracts §7.10).
+        """
+        header = request.header(b"authorization")
+        if header is not None and header[:7].lower() == "bearer ":
+            token = await require_bearer(self._reader, request)
+            if INTROSPECT_SCOPE not in token.scope.split():
+                raise BearerError(403, "insufficient_scope", f"The access token needs the scope {INTROSPECT_SCOPE}.")
+            client_id = await self._configuration.client_id_of(request.tenant, token.application)
+            caller = await self._configuration.application(request.tenant, client_id) if client_id else None
+            if caller is None:
+                raise BearerError(401, "invalid_token", "The access token is not valid.")
+            return caller, True
+        caller = await self._clients.authenticate(request, form)
+        if caller.public:
+            # RFC 7662 §2.1: the endpoint must not be a token scanner for anybody.
+            raise invalid_client("public clients may not introspect", challenge=False)
+        return caller, caller.may_introspect_any
+
+    async def _access_token(
+        self, request: Request, caller: Application, token: str, *, any_token: bool
+    ) -> Active | None:
         live = await self._reader.read(request.tenant, token, caller)
-        if live is None or not _may_know(caller, live):
+        if live is None or not (any_token or _may_know(caller, live)):
             return None
         client_id = (
             caller.client_id
@@ -120,5 +143,5 @@ class IntrospectionEndpoint:
 
 
 def _may_know(caller: Application, token: AccessToken) -> bool:
-    """Decision 5: its client, its audience, a gateway; to anybody else it is inactive."""
-    return token.application == caller.id or caller.may_introspect_any or caller.client_id in token.audience
+    """Decision 5: its client and its audience; to anybody else but a gateway it is inactive."""
+    return token.application == caller.id or caller.client_id in token.audience

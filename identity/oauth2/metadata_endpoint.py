@@ -32,17 +32,26 @@ class MetadataEndpoint:
         self._grant_types = grant_types
         self._documents: OrderedDict[int, tuple[int, bytes]] = OrderedDict()
 
-    async def __call__(self, request: Request) -> Response:
-        return Response(200, self._document(request.tenant), list(_HEADERS))
+    async def below_token_endpoint(self, request: Request) -> Response:
+        """The places of the default issuer, `<base>/oauth2/token`."""
+        return self._answer(request, "/oauth2/token")
 
-    async def legacy(self, request: Request) -> Response:
-        """A spelling whose issuer is not its prefix, unless the tenant's issuer is just its base: answered while the
-        tenant allows it."""
+    async def below_base(self, request: Request) -> Response:
+        """The places of an issuer that is just the tenant's base."""
+        return self._answer(request, "")
+
+    async def alias(self, request: Request) -> Response:
+        """A spelling that is nobody's issuer."""
+        return self._answer(request, None)
+
+    def _answer(self, request: Request, place: str | None) -> Response:
+        """Decision 2: a spelling whose issuer is not its prefix is answered while the tenant allows it."""
         tenant = request.tenant.tenant
-        own = issuer_of(self._base_url, tenant) == base_of(self._base_url, tenant)
+        base = base_of(self._base_url, tenant)
+        own = place is not None and issuer_of(self._base_url, tenant) == base + place
         if not own and not tenant.settings.legacy_discovery:
             return Response(404, b"Not Found\n", [(b"content-type", b"text/plain")])
-        return await self(request)
+        return Response(200, self._document(request.tenant), list(_HEADERS))
 
     def _document(self, tenant: TenantConfiguration) -> bytes:
         found = self._documents.get(tenant.id)

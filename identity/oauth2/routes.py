@@ -67,15 +67,17 @@ def _discovery(metadata: MetadataEndpoint) -> list[Route]:
     `/t/<tenant>`, which `web.routing` moves to the front.
     """
     issuer_path = "/oauth2/token"
-    standard = {
+    token_endpoint = {
         "openid_configuration": issuer_path + OPENID_CONFIGURATION,
         "oauth_authorization_server": issuer_path + AUTHORIZATION_SERVER,
         "openid_configuration_8414": OPENID_CONFIGURATION + issuer_path,
         "oauth_authorization_server_8414": AUTHORIZATION_SERVER + issuer_path,
     }
-    legacy = {
+    base = {
         "openid_configuration_root": OPENID_CONFIGURATION,
         "oauth_authorization_server_root": AUTHORIZATION_SERVER,
+    }
+    alias = {
         "openid_configuration_alias": "/oauth2/oidcdiscovery" + OPENID_CONFIGURATION,
     }
     return [
@@ -83,6 +85,8 @@ def _discovery(metadata: MetadataEndpoint) -> list[Route]:
             name=name, methods=("GET",), path=path, endpoint=endpoint, permission=Permission.PUBLIC, cors="any",
             summary="What this issuer offers (OpenID Connect Discovery, RFC 8414)",
         )
-        for places, endpoint in ((standard, metadata), (legacy, metadata.legacy))
+        for places, endpoint in (
+            (token_endpoint, metadata.below_token_endpoint), (base, metadata.below_base), (alias, metadata.alias),
+        )
         for name, path in places.items()
     ]

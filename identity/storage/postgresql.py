@@ -62,7 +62,8 @@ class PostgresqlDatabase:
                 yield connection  # type: ignore[misc]  # a proxy with the connection's own methods
         except asyncpg.IntegrityConstraintViolationError as error:
             raise Conflict(str(error)) from error
-        except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
+        except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError,
+                asyncpg.InternalClientError) as error:
             raise Unavailable(f"postgresql: {type(error).__name__} {error}") from error
         except asyncpg.OperatorInterventionError as error:
             raise Unavailable(f"postgresql: {error}") from error

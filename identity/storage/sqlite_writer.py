@@ -26,11 +26,15 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         path, timeout=0 if read_only else WRITE_DEADLINE_SECONDS, isolation_level=None, check_same_thread=False
     )
     connection.row_factory = sqlite3.Row
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA cache_size=-8000")
-    if read_only:
-        connection.execute("PRAGMA query_only=ON")
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA cache_size=-8000")
+        if read_only:
+            connection.execute("PRAGMA query_only=ON")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -76,13 +80,13 @@ class SqliteDatabase:
         async with self._lock:
             token = in_transaction.set(True)
             try:
+                # A caller that is cancelled while BEGIN runs leaves a transaction open too: it is inside the guard.
                 await self._finish(self._in_thread(lambda: _begin(self._open_writer())))
-                try:
-                    yield _SqliteTransaction(self)
-                except BaseException:
-                    await self._finish(self._in_thread(lambda: _roll_back(self._open_writer())))
-                    raise
+                yield _SqliteTransaction(self)
                 await self._finish(self._in_thread(lambda: _commit(self._open_writer())))
+            except BaseException:
+                await self._finish(self._in_thread(lambda: _roll_back(self._open_writer())))
+                raise
             finally:
                 in_transaction.reset(token)
 
@@ -105,13 +109,18 @@ class SqliteDatabase:
 
     @staticmethod
     async def _finish(work: asyncio.Future[T]) -> T:
-        """Wait for the thread even when the caller is cancelled: the lock must not be freed while it still writes."""
-        try:
-            return await asyncio.shield(work)
-        except asyncio.CancelledError:
-            with suppress(Exception):
+        """Wait for the thread however often the caller is cancelled: the lock must not be freed while it writes."""
+        cancelled: asyncio.CancelledError | None = None
+        while not work.done():
+            try:
                 await asyncio.wait([work])
-            raise
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            with suppress(Exception):
+                work.result()
+            raise cancelled
+        return work.result()
 
 
 class _SqliteTransaction:

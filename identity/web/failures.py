@@ -38,6 +38,9 @@ class Failures:
         if isinstance(error, IdentityError) and error.code != "configuration":
             if error.status >= 500:
                 self._log.warning("request refused", code=error.code, detail=error.detail, trace_id=trace_id)
+            elif kind == "page":
+                # The page shows the trace id: the help desk finds the cause under it.
+                self._log.info("request refused", code=error.code, detail=error.detail, trace_id=trace_id)
         else:
             self._log.error("request failed", trace_id=trace_id, exc_info=error)
             error = IdentityError("server_error", "Something went wrong on our side.", status=500)

@@ -36,7 +36,7 @@ def upgrade() -> None:
     sa.Column('created_at', sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint('tenant', 'id', name=op.f('pk_application'))
     )
-    op.create_index('uq_application_client_id', 'application', ['tenant', 'client_id'], unique=True)
+    op.create_index('uq_application_client_id', 'application', ['client_id', 'tenant'], unique=True)
     op.create_table('attempt',
     sa.Column('tenant', sa.BigInteger(), autoincrement=False, nullable=False),
     sa.Column('key', sa.Text(), nullable=False),
@@ -80,8 +80,8 @@ def upgrade() -> None:
     sa.Column('data', sa.Text(), nullable=False),
     sa.PrimaryKeyConstraint('tenant', 'id', name=op.f('pk_event'))
     )
-    op.create_index('ix_event_at', 'event', ['tenant', 'at'], unique=False)
-    op.create_index('ix_event_subject', 'event', ['tenant', 'subject', 'at'], unique=False)
+    op.create_index('ix_event_at', 'event', ['at', 'tenant'], unique=False)
+    op.create_index('ix_event_subject', 'event', ['subject', 'tenant', 'at'], unique=False)
     op.create_table('grants',
     sa.Column('tenant', sa.BigInteger(), autoincrement=False, nullable=False),
     sa.Column('id', sa.Text(), nullable=False),
@@ -104,8 +104,8 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('tenant', 'id', name=op.f('pk_grants'))
     )
     op.create_index('ix_grants_expires_at', 'grants', ['expires_at'], unique=False)
-    op.create_index('ix_grants_session', 'grants', ['tenant', 'session'], unique=False)
-    op.create_index('ix_grants_subject', 'grants', ['tenant', 'subject', 'application'], unique=False)
+    op.create_index('ix_grants_session', 'grants', ['session', 'tenant'], unique=False)
+    op.create_index('ix_grants_subject', 'grants', ['subject', 'tenant', 'application'], unique=False)
     op.create_table('installation',
     sa.Column('name', sa.Text(), nullable=False),
     sa.Column('value', sa.Text(), nullable=False),
@@ -174,8 +174,8 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('tenant', 'id', name=op.f('pk_sso_session'))
     )
     op.create_index('ix_sso_session_expires_at', 'sso_session', ['expires_at'], unique=False)
-    op.create_index('ix_sso_session_subject', 'sso_session', ['tenant', 'subject'], unique=False)
-    op.create_index('uq_sso_session_cookie_hash', 'sso_session', ['tenant', 'cookie_hash'], unique=True)
+    op.create_index('ix_sso_session_subject', 'sso_session', ['subject', 'tenant'], unique=False)
+    op.create_index('uq_sso_session_cookie_hash', 'sso_session', ['cookie_hash', 'tenant'], unique=True)
     op.create_table('subject',
     sa.Column('tenant', sa.BigInteger(), autoincrement=False, nullable=False),
     sa.Column('id', sa.Text(), nullable=False),
@@ -188,7 +188,7 @@ def upgrade() -> None:
     sa.Column('created_at', sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint('tenant', 'id', name=op.f('pk_subject'))
     )
-    op.create_index('uq_subject_external_id', 'subject', ['tenant', 'store', 'external_id'], unique=True)
+    op.create_index('uq_subject_external_id', 'subject', ['external_id', 'tenant', 'store'], unique=True)
     op.create_table('tenant',
     sa.Column('id', sa.BigInteger(), autoincrement=False, nullable=False),
     sa.Column('handle', sa.Text(), nullable=False),
@@ -215,7 +215,7 @@ def upgrade() -> None:
     sa.Column('application', sa.Text(), nullable=False),
     sa.PrimaryKeyConstraint('tenant', 'origin', 'application', name=op.f('pk_web_origin'))
     )
-    op.create_index('ix_web_origin_application', 'web_origin', ['tenant', 'application'], unique=False)
+    op.create_index('ix_web_origin_application', 'web_origin', ['application', 'tenant'], unique=False)
     op.create_table('store_group',
     sa.Column('tenant', sa.BigInteger(), autoincrement=False, nullable=False),
     sa.Column('store', sa.Text(), nullable=False),
@@ -233,7 +233,7 @@ def upgrade() -> None:
     sa.Column('group_id', sa.Text(), nullable=False),
     sa.PrimaryKeyConstraint('tenant', 'store', 'user_id', 'group_id', name=op.f('pk_store_membership'))
     )
-    op.create_index('ix_store_membership_group', 'store_membership', ['tenant', 'store', 'group_id'], unique=False)
+    op.create_index('ix_store_membership_group', 'store_membership', ['group_id', 'tenant', 'store'], unique=False)
     op.create_table('store_user',
     sa.Column('tenant', sa.BigInteger(), autoincrement=False, nullable=False),
     sa.Column('store', sa.Text(), nullable=False),
@@ -250,6 +250,6 @@ def upgrade() -> None:
     sa.Column('password_changed_at', sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint('tenant', 'store', 'id', name=op.f('pk_store_user'))
     )
-    op.create_index('ix_store_user_email_key', 'store_user', ['tenant', 'store', 'email_key'], unique=False)
+    op.create_index('ix_store_user_email_key', 'store_user', ['email_key', 'tenant', 'store'], unique=False)
     op.create_index('uq_store_user_username_key', 'store_user', ['tenant', 'store', 'username_key'], unique=True)
     # ### end Alembic commands ###

@@ -1,6 +1,5 @@
 """The measure of everything: uvicorn with uvloop and httptools that answers a fixed body of the size in the path."""
 
-import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,16 +21,11 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 class BareServer:
     def __init__(self) -> None:
-        listener = socket.create_server(("127.0.0.1", 0))
-        listener.set_inheritable(True)
-        self.base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        with listener, on_core(SERVER_CORE):
+        with on_core(SERVER_CORE):
             self.program = Program(
-                [sys.executable, "-m", "tests.bench.bare", str(listener.fileno())],
-                env=environment(PYTHONPATH=str(_ROOT)),
-                close_fds=False,
+                [sys.executable, "-m", "tests.bench.bare"], env=environment(PYTHONPATH=str(_ROOT)), cwd=_ROOT
             )
-        self.program.wait_for("running on")
+        self.base_url = self.program.wait_for(r"running on (http\S+)")[1]
 
     def stop(self) -> None:
         self.program.stop()
@@ -41,6 +35,5 @@ if __name__ == "__main__":
     import uvicorn
 
     uvicorn.run(
-        app, fd=int(sys.argv[1]), loop="uvloop", http="httptools", lifespan="off", ws="none", access_log=False,
-        server_header=False,
-    )  # fmt: skip
+        app, port=0, loop="uvloop", http="httptools", lifespan="off", ws="none", access_log=False, server_header=False
+    )

@@ -74,7 +74,7 @@ def test_committed_change_is_seen_by_the_next_look_up_of_another_worker(hot_engi
         async with place.another_worker() as elsewhere:
             assert await elsewhere.look_up(query) == ACTIVE
             await place.change(statement(place))
-            expected = {name: getattr(ACTIVE, name) for name in TokenState.__dataclass_fields__} | difference
+            expected = {name: getattr(ACTIVE, name) for name in TokenState._fields} | difference
             assert await elsewhere.look_up(query) == TokenState(**expected)
 
     hot_engine.run(scenario)

@@ -30,7 +30,7 @@ store_user = Table(
     Column("updated_at", BigInteger, nullable=False),
     Column("password_changed_at", BigInteger, nullable=False),
     Index("uq_store_user_username_key", "tenant", "store", "username_key", unique=True),
-    Index("ix_store_user_email_key", "tenant", "store", "email_key"),
+    Index("ix_store_user_email_key", "email_key", "tenant", "store"),
 )
 
 store_group = Table(
@@ -52,5 +52,5 @@ store_membership = Table(
     _key("store"),
     _key("user_id"),
     _key("group_id"),
-    Index("ix_store_membership_group", "tenant", "store", "group_id"),
+    Index("ix_store_membership_group", "group_id", "tenant", "store"),
 )
