@@ -1,8 +1,9 @@
-"""The composition root: the only place where parts are put together. Read `Server.__init__` from top to bottom."""
+"""The composition root: the only place where parts are put together. Read `Server` from top to bottom."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,9 +29,9 @@ from identity.authn.sso_sessions import SsoSessions
 from identity.clock import Clock
 from identity.config import Settings
 from identity.demo import APP_PATH, DemoApplication, ensure_demo_data
-from identity.domain.events import EventType
+from identity.domain.applications import GRANT_TYPES
 from identity.domain.tenants import ROOT_HANDLE
-from identity.jobs import Purge
+from identity.jobs import Purge, publish_metrics
 from identity.oauth2.authorization_endpoint import AuthorizationEndpoint
 from identity.oauth2.authorization_response import AuthorizationResponses
 from identity.oauth2.client_authentication import ClientAuthentication
@@ -52,6 +53,7 @@ from identity.operations import Operations
 from identity.storage import tables, tenants
 from identity.storage.configuration import Configuration
 from identity.storage.database import Database
+from identity.storage.events import recorded
 from identity.storage.hot import open_hot_storage
 from identity.storage.installation import check_master_key
 from identity.storage.migrations import ensure_schema
@@ -64,6 +66,7 @@ from identity.tokens.reader import TokenReader
 from identity.web.client_address import ClientAddress
 from identity.web.cors import Cors
 from identity.web.failures import Failures
+from identity.web.http_protocol import refused
 from identity.web.pages import PageResponses
 from identity.web.rate_limits import RateLimits
 from identity.web.routing import Permission, Route, Router
@@ -153,108 +156,143 @@ class Server:
     def __init__(
         self, settings: Settings, base_url: str, *, clock: Clock | None = None, metrics_directory: Path | None = None
     ) -> None:
-        clock = clock or Clock()
+        self.clock = clock = clock or Clock()
         self.settings = settings
+        self.base_url = base_url
         self.log = get_logger("identity")
         self.foundation = foundation = Foundation.build(settings, clock)
-        administration, database = foundation.administration, foundation.database
-        sealer, configuration, people = administration.sealer, administration.configuration, administration.people
-        self.hot = hot = open_hot_storage(database, clock)
-        keyring = Keyring(sealer, clock)
+        self.administration = administration = foundation.administration
+        self.database = database = foundation.database
+        self.sealer, self.people = administration.sealer, administration.people
+        self.configuration = administration.configuration
+        self.hot = open_hot_storage(database, clock)
+        self.keyring = Keyring(self.sealer, clock)
         self.tracing = Tracing(settings.otlp_endpoint, settings.trace_sample_ratio)
-        routes: list[Route] = []
-        self.metrics = metrics = Metrics(
+        self.metrics = self._metrics(metrics_directory)
+
+        self.theme = Theme()
+        templates = Pages(theme=self.theme, demo=settings.demo)
+        self.pages = PageResponses(templates, base_url=base_url, form_key=self.sealer.derive("form"))
+        self.cookies = Cookies(plain=settings.demo and base_url.startswith("http:"))
+        self.sessions = SsoSessions(database, self.cookies, clock)
+        self.consents = Consents(database, clock)
+        authenticator = PasswordAuthenticator(self.people, Lockout(database, clock), database, self.metrics)
+        self.flows = LoginFlows(database, self.sessions, authenticator, self.cookies, self.metrics, clock)
+        self.reader = TokenReader(self.hot, self.configuration, self.keyring, base_url, clock)
+
+        self._purge = Purge(database, self.metrics.purge_backlog, self.log, clock)
+        self._tasks: list[asyncio.Task[None]] = []
+        self.app = Router(
+            [
+                *self._sign_in_routes(),
+                *self._oauth2_routes(),
+                *self._oidc_routes(),
+                *self._account_routes(),
+                *_operation_routes(Operations(database, self.metrics, clock)),
+            ],
+            configuration=self.configuration,
+            failures=Failures(templates, self.log, base_url=base_url),
+            cors=Cors(database),
+            addresses=ClientAddress(settings.trusted_proxies),
+            base_url=base_url,
+            hosts=_hosts(base_url),
+            metrics=self.metrics,
+            tracing=self.tracing,
+            clock=clock,
+            lifespan=self._lifespan,
+        )
+
+    def _metrics(self, directory: Path | None) -> Metrics:
+        metrics = Metrics(
             ROUTE_NAMES,
-            grant_types=("authorization_code", "refresh_token", "client_credentials"),
+            grant_types=GRANT_TYPES,
             store_types=tuple(STORE_TYPES),
-            event_types=tuple(event.value for event in EventType),
-            directory=metrics_directory,
+            directory=directory,
+        )
+        counters, lane = self.hot.counters, self.foundation.lane
+        metrics.watch("heads_refused", "Requests refused by their head", lambda: {str(s): n for s, n in refused.items()},
+                      label="status", kind="counter")  # fmt: skip
+        metrics.watch("token_road_storage", "Work of the token road's database connections", lambda: asdict(counters),
+                      label="what", kind="counter")  # fmt: skip
+        metrics.watch("password_hashes_waiting", "Passwords that wait for a hash", lambda: lane.waiting)
+        metrics.watch("events_recorded", "Events written, by type", lambda: dict(recorded),
+                      label="type", kind="counter")  # fmt: skip
+        metrics.watch("user_store_circuit_open", "1 while a user store is not asked because it did not answer",
+                      self.people.open_circuits, label="store", combine="max")  # fmt: skip
+        return metrics
+
+    def _sign_in_routes(self) -> list[Route]:
+        return authn_routes(
+            login=LoginPages(self.flows, self.sessions, self.database, self.cookies, self.pages),
+            consent=ConsentPages(self.flows, self.consents, self.people, self.database, self.pages),
         )
 
-        theme = Theme()
-        templates = Pages(theme=theme, demo=settings.demo)
-        pages = PageResponses(templates, base_url=base_url, form_key=sealer.derive("form"))
-        cookies = Cookies(plain=settings.demo and base_url.startswith("http:"))
-
-        sessions = SsoSessions(database, cookies, clock)
-        authenticator = PasswordAuthenticator(people, Lockout(database, clock), database, metrics)
-        flows = LoginFlows(database, sessions, authenticator, cookies, metrics, clock)
-        consents = Consents(database, clock)
-        routes += authn_routes(
-            login=LoginPages(flows, sessions, database, cookies, pages),
-            consent=ConsentPages(flows, consents, people, database, pages),
-        )
-
-        reader = TokenReader(hot, configuration, keyring, base_url, clock)
-        issuer = TokenIssuer(keyring, base_url, clock)
+    def _oauth2_routes(self) -> list[Route]:
+        hot, clock, database, base_url = self.hot, self.clock, self.database, self.base_url
+        limits = RateLimits(self.settings.workers, clock)
+        clients = ClientAuthentication(self.configuration, self.sealer, limits, self.metrics, clock)
+        issuer = TokenIssuer(self.keyring, base_url, clock)
+        granted = GrantTokens(issuer, IdTokenIssuer(self.keyring, base_url, clock), self.sealer)
         families = Families(database, clock)
-        granted = GrantTokens(issuer, IdTokenIssuer(keyring, base_url, clock), sealer)
-        clients = ClientAuthentication(configuration, sealer, RateLimits(settings.workers, clock), clock)
         token = TokenEndpoint(
             clients,
             [
                 AuthorizationCodeGrant(hot, granted, families, clock),
-                RefreshTokenGrant(hot, granted, families, people, clock),
+                RefreshTokenGrant(hot, granted, families, self.people, clock),
                 ClientCredentials(issuer, hot),
             ],
-            metrics,
+            self.metrics,
         )
-        introspect = IntrospectionEndpoint(clients, reader, configuration, hot, families, metrics, clock)
-        routes += oauth2_routes(
+        introspect = IntrospectionEndpoint(
+            clients, self.reader, self.configuration, hot, families, self.metrics, clock
+        )
+        routes = oauth2_routes(
             authorize=AuthorizationEndpoint(
-                configuration=configuration,
-                sessions=sessions,
-                flows=flows,
-                codes=CodeIssuer(database, consents, people, sealer, clock),
-                responses=AuthorizationResponses(pages, base_url),
-                keyring=keyring,
-                cookies=cookies,
+                configuration=self.configuration,
+                sessions=self.sessions,
+                flows=self.flows,
+                codes=CodeIssuer(database, self.consents, self.people, self.sealer, clock),
+                responses=AuthorizationResponses(self.pages, base_url),
+                keyring=self.keyring,
+                cookies=self.cookies,
                 database=database,
                 base_url=base_url,
                 clock=clock,
             ),
             token=token,
             introspect=introspect,
-            revoke=RevocationEndpoint(clients, reader, database, clock),
-            metadata=MetadataEndpoint(keyring, base_url, token.grant_types),
-            jwks=JwksEndpoint(keyring),
+            revoke=RevocationEndpoint(clients, self.reader, database, clock),
+            metadata=MetadataEndpoint(self.keyring, base_url, token.grant_types),
+            jwks=JwksEndpoint(self.keyring),
         )
-        routes += oidc_routes(
-            userinfo=UserinfoEndpoint(reader, configuration, people, database, sealer, base_url),
-            logout=LogoutPages(configuration, sessions, keyring, cookies, database, pages, base_url),
-        )
-        routes += account_routes(
-            account=AccountPages(sessions, consents, cookies, database, pages, clock),
-            sign_in=AccountSignIn(flows, cookies, database, clock),
-            home=HomePage(pages, base_url, self._demo),
-            static=StaticFiles(theme),
-        )
-        routes += _operation_routes(Operations(database, metrics, clock))
-        if settings.demo:
-            routes += DemoApplication(administration, introspect, pages, base_url).routes()
+        if self.settings.demo:
+            routes += DemoApplication(self.administration, introspect, self.pages, base_url).routes()
+        return routes
 
-        self._purge = Purge(database, metrics.purge_backlog, self.log, clock)
-        self._tasks: list[asyncio.Task[None]] = []
-        self.base_url = base_url
-        self.app = Router(
-            routes,
-            configuration=configuration,
-            failures=Failures(templates, self.log, base_url=base_url),
-            cors=Cors(database),
-            addresses=ClientAddress(settings.trusted_proxies),
-            base_url=base_url,
-            hosts=_hosts(base_url),
-            metrics=metrics,
-            tracing=self.tracing,
-            clock=clock,
-            lifespan=self._lifespan,
+    def _oidc_routes(self) -> list[Route]:
+        return oidc_routes(
+            userinfo=UserinfoEndpoint(
+                self.reader, self.configuration, self.people, self.database, self.sealer, self.base_url
+            ),
+            logout=LogoutPages(
+                self.configuration, self.sessions, self.keyring, self.cookies, self.database, self.pages,
+                self.base_url,
+            ),
+        )  # fmt: skip
+
+    def _account_routes(self) -> list[Route]:
+        return account_routes(
+            account=AccountPages(
+                self.sessions, self.consents, self.cookies, self.database, self.pages, self.clock
+            ),
+            sign_in=AccountSignIn(self.flows, self.cookies, self.database, self.clock),
+            home=HomePage(self.pages, self.base_url, self._demo),
+            static=StaticFiles(self.theme),
         )
 
     def _demo(self) -> dict[str, Any] | None:
         if not self.settings.demo:
             return None
-        import json
-
         document = json.loads((self.settings.data / "demo.json").read_text())
         return {"app_path": APP_PATH, "users": document["users"], "applications": document["applications"]}
 
@@ -262,7 +300,11 @@ class Server:
         configure_logging(self.settings)
         await self.foundation.open()
         await self.hot.open()
-        self._tasks = [asyncio.create_task(self._purge.run()), asyncio.create_task(asyncio.to_thread(warm_up))]
+        self._tasks = [
+            asyncio.create_task(self._purge.run()),
+            asyncio.create_task(publish_metrics(self.metrics)),
+            asyncio.create_task(asyncio.to_thread(warm_up)),
+        ]
 
     async def shutdown(self) -> None:
         for task in self._tasks:

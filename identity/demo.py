@@ -48,6 +48,7 @@ async def ensure_demo_data(administration: Administration, settings: Settings, b
     await _ensure_users(administration, tenant)
     await _ensure_applications(administration, tenant, base_url)
     document = await describe(administration, base_url)
+    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     file = settings.data / "demo.json"
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as stream:

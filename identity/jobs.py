@@ -8,7 +8,7 @@ from identity.clock import SECOND, Clock
 from identity.errors import IdentityError
 from identity.storage.database import Database
 from identity.storage.purge import BATCH, EXPIRING_TABLES, count_backlog, purge_batch
-from identity.telemetry import Log
+from identity.telemetry import Log, Metrics
 
 PURGE_EVERY_SECONDS = 60
 KEEP = 3600 * SECOND
@@ -48,3 +48,10 @@ class Purge:
                 await asyncio.sleep(0.02)
             self._backlog[table] = await count_backlog(self._database, table, before=before)
         return total
+
+
+async def publish_metrics(metrics: Metrics) -> None:
+    """Once a second, show the other workers the numbers that are only read here."""
+    while True:
+        metrics.publish()
+        await asyncio.sleep(1)

@@ -111,6 +111,14 @@ class People:
         """Whether every change of this person goes through us, so that the subject's row tells all (decision 13)."""
         return any(row.name == subject.store and row.type == "sql" for row in tenant.stores)
 
+    def open_circuits(self) -> dict[str, int]:
+        """1 for each store whose circuit is open, by tenant and name: for the metrics."""
+        return {
+            f"{tenant}/{name}": int(getattr(store, "circuit", "closed") != "closed")
+            for (tenant, name), (_, store) in self._built.items()
+            if store.type != "sql"
+        }
+
     async def close(self) -> None:
         for _, store in self._built.values():
             await store.close()

@@ -54,13 +54,12 @@ def _run_here(settings: Settings, base_url: str, listener: socket.socket) -> Non
 def _run_workers(settings: Settings, base_url: str, listener: socket.socket) -> None:
     import tempfile
 
-    import uvicorn
     from uvicorn.supervisors import Multiprocess
 
     with tempfile.TemporaryDirectory(prefix="identity-metrics-") as folder:
         config = _uvicorn_config(settings, base_url, Path(folder))
         threading.Thread(target=_announce_when_ready, args=(settings, base_url, listener), daemon=True).start()
-        Multiprocess(config, target=uvicorn.Server(config).run, sockets=[listener]).run()
+        Multiprocess(config, sockets=[listener]).run()
 
 
 def _uvicorn_config(settings: Settings, base_url: str, metrics_directory: Path | None) -> "uvicorn.Config":
@@ -82,6 +81,8 @@ def _uvicorn_config(settings: Settings, base_url: str, metrics_directory: Path |
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=5,
+        # Longer than gateways keep their pooled connections idle, so that they close them and not we.
+        timeout_keep_alive=75,
     )
 
 

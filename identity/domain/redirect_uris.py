@@ -4,7 +4,7 @@ import re
 from urllib.parse import urlsplit
 
 # RFC 8252 §7.3: a native application listens on whatever port it was given. IP literals only (§8.3).
-_LOOPBACK = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]))(?::\d{1,5})?((?:/[^\s\\]*)?)")
+_LOOPBACK = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]))(?::([1-9][0-9]{0,4}))?((?:/[^\s\\]*)?)")
 
 
 def match_redirect_uri(presented: str, registered: tuple[str, ...]) -> bool:
@@ -12,10 +12,11 @@ def match_redirect_uri(presented: str, registered: tuple[str, ...]) -> bool:
     if presented in registered:
         return True
     loopback = _LOOPBACK.fullmatch(presented)
-    if loopback is None:
+    if loopback is None or int(loopback[2] or 80) > 65_535:
         return False
     return any(
-        (other := _LOOPBACK.fullmatch(uri)) is not None and other.groups() == loopback.groups() for uri in registered
+        (other := _LOOPBACK.fullmatch(uri)) is not None and other.group(1, 3) == loopback.group(1, 3)
+        for uri in registered
     )
 
 

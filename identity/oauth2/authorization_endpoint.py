@@ -132,7 +132,9 @@ class AuthorizationEndpoint:
             if expected is not None and expected != hinted:
                 raise RefusedRequest(request, OAuthError(*LOGIN_REQUIRED))
             expected = hinted
-        return expected if isinstance(expected, str) else None
+        if expected is not None and not isinstance(expected, str):
+            raise RefusedRequest(request, OAuthError("invalid_request", "The demanded sub is not a string."))
+        return expected
 
     def _good_enough(self, session: SsoSession, request: AuthorizationRequest, expected: str | None) -> bool:
         if expected is not None and session.subject != expected:
@@ -140,6 +142,13 @@ class AuthorizationEndpoint:
         if request.max_age is not None:
             return self._clock.now() - session.auth_time <= request.max_age * SECOND
         return True
+
+    def _authenticated_since(self, request: AuthorizationRequest) -> int:
+        """The earliest `auth_time` that answers the request, from now on (OpenID Connect Core §3.1.2.1)."""
+        now = self._clock.now()
+        if "login" in request.prompt:
+            return now
+        return 0 if request.max_age is None else now - request.max_age * SECOND
 
     async def _silently(
         self, http: Request, application: Application, request: AuthorizationRequest, session: SsoSession
@@ -169,6 +178,7 @@ class AuthorizationEndpoint:
             reauthenticate=reauthenticate or "login" in request.prompt,
             asked_scope=request.scope if session is not None else "",
             undecided=by_post,
+            authenticated_since=self._authenticated_since(request),
         )
         flow, value = await self._flows.begin(
             http.tenant,
@@ -212,6 +222,8 @@ class AuthorizationEndpoint:
         session = await self._flows.session_of(http.tenant, flow)
         if session is None:
             raise FlowNotFound("the session has ended")
+        if session.auth_time < flow.record.authenticated_since:
+            raise RefusedRequest(request, OAuthError(*LOGIN_REQUIRED))
         expected = self._expected_subject(http.tenant, application, request, self._draft(http, application, request))
         if expected is not None and session.subject != expected:
             raise RefusedRequest(request, OAuthError(*LOGIN_REQUIRED))

@@ -1,7 +1,6 @@
 """Who is calling: client_secret_basic, client_secret_post or none (RFC 6749 §2.3, RFC 7591 §2)."""
 
 import base64
-import binascii
 from collections import OrderedDict
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
@@ -12,6 +11,7 @@ from identity.errors import IdentityError
 from identity.oauth2.errors import OAuthError, TooManyRequests, invalid_client
 from identity.secrets import Sealer
 from identity.storage.configuration import Configuration, ConfigurationMoved, TenantConfiguration
+from identity.telemetry import Metrics
 from identity.web.messages import Request
 from identity.web.rate_limits import RateLimits
 
@@ -29,10 +29,11 @@ class ClientAuthentication:
     """Authenticates against the cached application; whoever relies on it compares the application's version."""
 
     def __init__(
-        self, configuration: Configuration, sealer: Sealer, limits: RateLimits, clock: Clock
+        self, configuration: Configuration, sealer: Sealer, limits: RateLimits, metrics: Metrics, clock: Clock
     ) -> None:
         self._configuration = configuration
         self._limits = limits
+        self._metrics = metrics
         self._sealer = sealer
         self._clock = clock
         self._headers: OrderedDict[str, Credentials] = OrderedDict()
@@ -48,11 +49,12 @@ class ClientAuthentication:
         if cause is None:
             limit = request.tenant.settings.token_limit_client
             if limit.count and not self._limits.allow((request.tenant.id, application.client_id), limit):
+                self._metrics.limited("token")
                 raise TooManyRequests(self._limits.retry_after((request.tenant.id, application.client_id), limit))
             return application
         # The refusal may rest on a cached secret that was replaced meanwhile: ask once, exactly.
         current = await self._configuration.exact_application(request.tenant, credentials.client_id)
-        if current is not None and current.version != application.version:
+        if current is not None and not _same(current, application):
             raise ConfigurationMoved
         raise invalid_client(cause, challenge=challenge)
 
@@ -61,7 +63,7 @@ class ClientAuthentication:
         application or its tenant are no longer as cached."""
         current = await self._configuration.load_application(request.tenant, application.client_id)
         tenant = await self._configuration.load(request.tenant.tenant.handle)
-        if current is None or current.version != application.version or tenant is not request.tenant:
+        if current is None or not _same(current, application) or tenant is not request.tenant:
             raise ConfigurationMoved
 
     def _refusal(self, application: Application, credentials: Credentials) -> str | None:
@@ -102,9 +104,9 @@ class ClientAuthentication:
         try:
             name, separator, password = base64.b64decode(value.strip(), validate=True).partition(b":")
             client_id, secret = _form_decoded(name), _form_decoded(password)
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # binascii.Error, UnicodeDecodeError and, for letters beyond ASCII, ValueError itself
             raise invalid_client("malformed Basic", challenge=True) from None
-        if not separator or not client_id:
+        if not separator or not client_id or "\0" in client_id + secret:
             raise invalid_client("malformed Basic", challenge=True)
         credentials = Credentials(client_id, secret, "client_secret_basic")
         self._headers[header] = credentials
@@ -113,17 +115,23 @@ class ClientAuthentication:
         return credentials
 
 
+def _same(current: Application, cached: Application) -> bool:
+    """A client id that was deleted and registered anew begins at version 1 again, under another id."""
+    return (current.id, current.version) == (cached.id, cached.version)
+
+
 def _form_decoded(value: bytes) -> str:
     """RFC 6749 §2.3.1: both parts are form-urlencoded before base64."""
     return unquote_to_bytes(value.replace(b"+", b" ")).decode()
 
 
 def refuse_query_credentials(request: Request) -> None:
-    """RFC 6749 §2.3.1: credentials must not be in the request URI (decision 24)."""
+    """RFC 6749 §2.3.1: credentials must not be in the request URI (decision 24), nor what else belongs in the body."""
     if request.query_string:
         try:
             query = request.query()
         except IdentityError as error:
             raise OAuthError("invalid_request", error.public) from None
-        if query.keys() & {"client_secret", "client_assertion", "password", "code", "token", "refresh_token"}:
+        misplaced = {name.rstrip("*") for name in request.route.parameters} | {"client_assertion", "password"}
+        if query.keys() & misplaced:
             raise OAuthError("invalid_request", "Send parameters in the body, never in the address.")

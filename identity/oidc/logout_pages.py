@@ -57,7 +57,7 @@ class LogoutPages:
 
     async def start(self, request: Request) -> Response:
         """GET, or POST from an application."""
-        parameters = request.query() if request.method == "GET" else request.form()
+        parameters = request.parameters()
         logout = await self._check(request, parameters)
         session = await self._sessions.current(request)
         if session is None and request.method == "POST":

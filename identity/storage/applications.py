@@ -16,7 +16,7 @@ _BY_ID = _COLUMNS.where(of_tenant(table), table.c.id == bindparam("id"))
 _PAGE = (
     _COLUMNS.where(of_tenant(table), table.c.id > bindparam("after")).order_by(table.c.id).limit(bindparam("count"))
 )
-_VERSION = select(table.c.version).where(of_tenant(table), table.c.client_id == bindparam("client_id"))
+_VERSION = select(table.c.id, table.c.version).where(of_tenant(table), table.c.client_id == bindparam("client_id"))
 _INSERT = insert_into(table)
 _UPDATE = (
     update(table)
@@ -40,9 +40,12 @@ async def find_application_by_id(runner: Runner, tenant: TenantId, application: 
     return None if row is None else _application(row)
 
 
-async def find_application_version(runner: Runner, tenant: TenantId, client_id: str) -> int | None:
+async def find_application_version(
+    runner: Runner, tenant: TenantId, client_id: str
+) -> tuple[ApplicationId, int] | None:
+    """Id and version: a client id that was deleted and registered anew counts from 1 again, under another id."""
     row = await runner.fetch_one(_VERSION, tenant=tenant, client_id=client_id)
-    return None if row is None else int(row["version"])
+    return None if row is None else (ApplicationId(row["id"]), int(row["version"]))
 
 
 async def list_applications_page(

@@ -108,8 +108,8 @@ class Configuration:
         """The application as it is stored at this moment, at the cost of one small read."""
         known = tenant.applications.get(client_id)
         if known is not None:
-            version = await applications.find_application_version(self._database, tenant.id, client_id)
-            if version == known.version:
+            stored = await applications.find_application_version(self._database, tenant.id, client_id)
+            if stored == (known.id, known.version):
                 return known
         return await self.load_application(tenant, client_id)
 

@@ -8,7 +8,7 @@ Transactions are short and explicit: nothing slow (hash, directory, HTTP, script
 `forbid_in_transaction` raises where that would happen.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from typing import Any, Protocol
@@ -24,6 +24,8 @@ class Row(Protocol):
     """A row by column name: `sqlite3.Row` or `asyncpg.Record`."""
 
     def __getitem__(self, name: str) -> Any: ...
+
+    def keys(self) -> Iterable[str]: ...
 
 
 in_transaction: ContextVar[bool] = ContextVar("in_transaction", default=False)

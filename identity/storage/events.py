@@ -1,5 +1,7 @@
 """The events table: audit log and outbox in one, written in the transaction that caused the event."""
 
+from collections import Counter
+
 import msgspec
 from sqlalchemy import bindparam, select
 
@@ -18,6 +20,10 @@ _PAGE = (
 )
 
 
+recorded: Counter[str] = Counter()
+"""How many events of each type this process wrote, for the metrics; a transaction rolled back later still counts."""
+
+
 async def record(transaction: Transaction, event: Event) -> None:
     await transaction.execute(
         _INSERT,
@@ -33,6 +39,7 @@ async def record(transaction: Transaction, event: Event) -> None:
         trace_id=event.trace_id,
         data=msgspec.json.encode(event.data).decode(),
     )
+    recorded[event.type.value] += 1
 
 
 async def list_events_page(runner: Runner, tenant: TenantId, *, after: str = "", count: int = 100) -> list[Row]:

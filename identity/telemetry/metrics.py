@@ -96,7 +96,6 @@ class Metrics:
         *,
         grant_types: Sequence[str] = (),
         store_types: Sequence[str] = (),
-        event_types: Sequence[str] = (),
         directory: Path | None = None,
     ) -> None:
         self._cells = Cells(directory)
@@ -113,8 +112,6 @@ class Metrics:
             "sign_ins", "Sign-in tries", outcome=("succeeded", "refused", "locked", "limited", "unavailable", "busy"),
             store_type=(*store_types, OTHER),
         )  # fmt: skip
-        self._events = self._counter("events", "Events recorded", type=event_types)
-        self._dropped_events = self._counter("events_dropped", "Events a full buffer did not take")
         self._rate_limited = self._counter(
             "rate_limited", "Requests refused by a rate limit", door=("token", "sign_in")
         )
@@ -143,12 +140,6 @@ class Metrics:
     def sign_in(self, outcome: str, store_type: str = OTHER) -> None:
         """`succeeded`, `refused`, `locked`, `limited`, `unavailable` or `busy`; the store's type where it is known."""
         self._sign_ins.add(outcome, store_type)
-
-    def event(self, event_type: str) -> None:
-        self._events.add(event_type)
-
-    def event_dropped(self, count: int = 1) -> None:
-        self._dropped_events.add(by=count)
 
     def limited(self, door: str) -> None:
         """A request that a rate limit refused, at the door `token` or `sign_in`."""

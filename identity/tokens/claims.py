@@ -49,6 +49,8 @@ def parse_claim_requests(text: str) -> ClaimRequests:
         for name, demand in members.items():
             if demand is not None and not isinstance(demand, dict):
                 raise ValueError(f"claims.{place}.{name} is neither null nor an object")
+            if demand and not isinstance(demand.get("values", []), list):
+                raise ValueError(f"claims.{place}.{name}.values is not an array")
         requests[place] = members
     return requests
 

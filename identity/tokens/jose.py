@@ -4,6 +4,7 @@ RFC 7515, RFC 7519, RFC 8725. Keys in a header (`jwk`, `jku`, `x5u`, `x5c`) are 
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -19,6 +20,8 @@ from identity.secrets import Sealer
 Claims = dict[str, Any]
 
 MAXIMUM_JWT = 16_384
+# RFC 7515 §3.1, §2: base64url without padding; decoders pass over what is not in their alphabet, we do not.
+_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _FORBIDDEN_HEADERS = frozenset({"crit", "jwk", "jku", "x5u", "x5c", "b64", "zip"})
 
 
@@ -59,7 +62,8 @@ class VerificationKeys:
         Raises InvalidToken. Times are not checked here: who asks knows which lapse matters.
         """
         header = read_header(token)
-        if header.get("typ") not in typ:
+        kind = header.get("typ")
+        if not isinstance(kind, str) or kind not in typ:
             raise InvalidToken("typ")
         kid = header.get("kid")
         found = self._keys.get(kid) if isinstance(kid, str) else None
@@ -74,7 +78,7 @@ class VerificationKeys:
 
 def read_header(token: str) -> Mapping[str, Any]:
     """The protected header of a compact JWS, checked for shape only."""
-    if len(token) > MAXIMUM_JWT or token.count(".") != 2 or not token.isascii():
+    if len(token) > MAXIMUM_JWT or not _COMPACT.fullmatch(token) or not _canonical(token.rpartition(".")[2]):
         raise InvalidToken("shape")
     try:
         header = _object(_decode(token.partition(".")[0]))
@@ -122,6 +126,16 @@ def _decode(segment: str) -> bytes:
     import base64
 
     return base64.b64decode(segment + "=" * (-len(segment) % 4), altchars=b"-_", validate=True)
+
+
+def _canonical(segment: str) -> bool:
+    """Whether the bits that the last letter has to spare are zero (RFC 4648 §3.5): one spelling for one signature."""
+    import base64
+
+    try:
+        return base64.urlsafe_b64encode(_decode(segment)).rstrip(b"=") == segment.encode()
+    except ValueError:
+        return False
 
 
 def _object(data: bytes) -> Claims:

@@ -81,6 +81,9 @@ class TokenReader:
         owner = await self._configuration.application(tenant, claims["client_id"]) if claims else None
         if claims is None or owner is None:
             return TokenQuery(tenant.id, b"", caller_id)
+        if claims["iat"] < seconds(owner.created_at):
+            # Its application was deleted, and another was registered under the same client id since.
+            return TokenQuery(tenant.id, b"", caller_id)
         grant = claims["jti"].partition(".")[0]
         return TokenQuery(
             tenant.id, token_hash(claims["jti"]), caller_id, "" if grant == NO_GRANT else grant, owner.id

@@ -12,6 +12,7 @@ from identity.errors import IdentityError
 from identity.ids import new_trace_id
 from identity.web.i18n import choose_locale
 from identity.web.messages import Headers, Request, Response, json_response
+from identity.web.pages import HTML
 from identity.web.security_headers import page_headers
 
 if TYPE_CHECKING:
@@ -37,10 +38,10 @@ class Failures:
         trace_id = request.trace_id if request is not None else new_trace_id()
         if isinstance(error, IdentityError) and error.code != "configuration":
             if error.status >= 500:
-                self._log.warning("request refused", code=error.code, detail=error.detail, trace_id=trace_id)
+                self._log.warning("request refused", error=error.code, detail=error.detail, trace_id=trace_id)
             elif kind == "page":
                 # The page shows the trace id: the help desk finds the cause under it.
-                self._log.info("request refused", code=error.code, detail=error.detail, trace_id=trace_id)
+                self._log.info("request refused", error=error.code, detail=error.detail, trace_id=trace_id)
         else:
             self._log.error("request failed", trace_id=trace_id, exc_info=error)
             error = IdentityError("server_error", "Something went wrong on our side.", status=500)
@@ -76,7 +77,7 @@ class Failures:
             back_url=back_url,
             start_again_url=start_again_url,
         )
-        extra = page_headers(https=self._https)
+        extra = [HTML, *page_headers(https=self._https)]
         retry_after = getattr(error, "retry_after", None)
         if retry_after is not None:
             extra.append((b"retry-after", str(retry_after).encode()))

@@ -81,6 +81,18 @@ class Request:
             raise MalformedForm("The body must be application/x-www-form-urlencoded.")
         return parse_form(self.body, repeatable)
 
+    def parameters(self) -> dict[str, str]:
+        """Of the query, or of the form when it is a POST; a name in both is repeated (decision 24)."""
+        from identity.web.forms import RepeatedParameter
+
+        if self.method == "GET":
+            return self.query()
+        form = self.form()
+        for name in self.query() if self.query_string else ():
+            if name in form:
+                raise RepeatedParameter(name)
+        return form
+
     def cookies(self) -> dict[str, str]:
         return parse_cookies(self.headers)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from identity.clock import Clock
 from identity.domain.tenants import ROOT_HANDLE
-from identity.errors import IdentityError
+from identity.errors import IdentityError, Unavailable
 from identity.storage.configuration import Configuration, ConfigurationMoved
 from identity.web.client_address import ClientAddress
 from identity.web.cors import Cors
@@ -98,6 +98,7 @@ class Router:
         self._exact: dict[tuple[bytes, str], Route] = {}
         self._prefixed: dict[tuple[bytes, str], Route] = {}
         self._methods: dict[bytes, set[str]] = {}
+        self._prefixed_methods: dict[bytes, set[str]] = {}
         for route in routes:
             self._add(route)
         self._configuration = configuration
@@ -120,10 +121,11 @@ class Router:
     def _add(self, route: Route) -> None:
         head, brace, _ = route.path.partition("{")
         table, key = (self._prefixed, head) if brace else (self._exact, route.path)
+        known = self._prefixed_methods if brace else self._methods
         for method in route.methods:
             if table.setdefault((key.encode(), method), route) is not route:
                 raise AssertionError(f"two routes for {method} {route.path}")
-            self._methods.setdefault(key.encode(), set()).add(method)
+            known.setdefault(key.encode(), set()).add(method)
             if method == "GET":
                 table[(key.encode(), "HEAD")] = route
 
@@ -170,7 +172,7 @@ class Router:
         return route, last.decode("ascii")
 
     async def _unrouted(self, scope: Scope, path: bytes, method: str) -> Response:
-        methods = self._methods.get(path) or self._methods.get(path.rpartition(b"/")[0] + b"/") or set()
+        methods = self._methods.get(path) or self._prefixed_methods.get(path.rpartition(b"/")[0] + b"/") or set()
         if method == "OPTIONS" and methods:
             return await self._preflight(scope, path)
         if methods:
@@ -183,8 +185,11 @@ class Router:
         if route is None or route.cors == "none":
             return Response(405, b"", [(b"content-type", b"text/plain")])
         match = _TENANT_PATH.fullmatch(scope["raw_path"])
-        tenant = await self._configuration.recent(match[1].decode() if match else ROOT_HANDLE)
-        return await self._cors.preflight(scope["headers"], tenant, route.cors)
+        try:
+            tenant = await self._configuration.recent(match[1].decode() if match else ROOT_HANDLE)
+            return await self._cors.preflight(scope["headers"], tenant, route.cors)
+        except Exception as error:
+            return self._failures.failed(None, route.errors, scope["headers"], error)
 
     async def _answer(self, route: Route, handle: str, value: str, scope: Scope, receive: Receive) -> Response:
         headers: Headers = scope["headers"]
@@ -227,7 +232,7 @@ class Router:
                 if tenant is None:
                     return self._failures.not_found(request.headers)
                 request.tenant = tenant
-        raise ConfigurationMoved("changed with every try")
+        raise Unavailable("the configuration changed with every try")
 
     async def _failed(
         self, request: Request | None, route: Route, headers: Headers, error: Exception
@@ -260,14 +265,17 @@ async def _read_body(headers: Headers, receive: Receive, limit: int) -> bytes | 
     for name, value in headers:
         if name == b"content-length" and (len(value) > 12 or int(value) > limit):
             return Response(413, b"Content Too Large\n", [(b"content-type", b"text/plain"), (b"connection", b"close")])
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    while message.get("more_body"):
+    body = b""
+    while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            # RFC 9112 §8: half a message is no request; nothing may be done for it.
+            return Response(400, b"Incomplete\n", [(b"content-type", b"text/plain"), (b"connection", b"close")])
         body += message.get("body", b"")
         if len(body) > limit:
             return Response(413, b"Content Too Large\n", [(b"content-type", b"text/plain"), (b"connection", b"close")])
-    return body
+        if not message.get("more_body"):
+            return body
 
 
 async def _send(response: Response, send: Send, *, head_only: bool) -> None:

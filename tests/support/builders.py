@@ -180,7 +180,7 @@ class Site:
         return page
 
     def code(self, client: Client, person: Person, **parameters: str | None) -> str:
-        return response_parameters(self.sign_in(client, person, **parameters))["code"]
+        return response_parameters(self.sign_in(client, person, browser=None, **parameters))["code"]
 
     def token(self, client: Client, **form: str) -> httpx.Response:
         """A token request with the client's own credentials."""
@@ -196,7 +196,8 @@ class Site:
     def tokens(self, client: Client, person: Person, **parameters: str | None) -> dict[str, Any]:
         """Sign in and redeem, with PKCE; the token response."""
         pkce = Pkce()
-        code = self.code(client, person, **(pkce.parameters | parameters))
+        with_pkce: dict[str, Any] = {**pkce.parameters, **parameters}
+        code = self.code(client, person, **with_pkce)
         response = self.redeem(client, code, code_verifier=pkce.verifier)
         assert response.status_code == 200, response.text
         tokens: dict[str, Any] = response.json()

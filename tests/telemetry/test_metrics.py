@@ -27,7 +27,6 @@ def make(directory: Path | None = None) -> Metrics:
         ["token", "jwks"],
         grant_types=("client_credentials",),
         store_types=("sql",),
-        event_types=("user:session:started",),
         directory=directory,
     )
 
@@ -68,8 +67,6 @@ def test_counters() -> None:
     metrics.introspected("active")
     metrics.sign_in("succeeded", "sql")
     metrics.sign_in("limited")
-    metrics.event("user:session:started")
-    metrics.event_dropped(3)
     metrics.limited("token")
     metrics.purge_backlog["tokens"] = 12
     found = samples(metrics)
@@ -77,8 +74,6 @@ def test_counters() -> None:
     assert found["oauth2_introspections_total", (("outcome", "active"),)] == 2
     assert found["sign_ins_total", (("outcome", "succeeded"), ("store_type", "sql"))] == 1
     assert found["sign_ins_total", (("outcome", "limited"), ("store_type", "other"))] == 1
-    assert found["events_total", (("type", "user:session:started"),)] == 1
-    assert found["events_dropped_total", ()] == 3
     assert found["rate_limited_total", (("door", "token"),)] == 1
     assert found["purge_backlog_rows", (("table", "tokens"),)] == 12
 
@@ -90,7 +85,6 @@ def test_label_sets_are_closed() -> None:
     for number in range(500):
         metrics.token_issued(f"urn:{number}", "opaque")
         metrics.introspected(f"x\n{number}")
-        metrics.event(f"x:{number}")
         metrics.request(f"/{number}", 404, 10)
     found = samples(metrics)
     assert found["oauth2_introspections_total", (("outcome", "other"),)] == 500

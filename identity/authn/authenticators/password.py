@@ -39,6 +39,7 @@ class PasswordAuthenticator:
         admission = await self._lockout.admit(request.tenant, username, request.address)
         if admission.limited:
             self._metrics.sign_in("limited")
+            self._metrics.limited("sign_in")
             return PasswordAnswer(None, "busy")
         try:
             # A locked account costs the same as any other: the store is asked, and its answer not believed.
