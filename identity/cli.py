@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from identity.commands import applications, check, keys, stores, users
+from identity.commands import applications, check, keys, stores, tenants, users
 from identity.errors import IdentityError
 
 DataOption = Annotated[Path | None, typer.Option("--data", help="Data folder of the embedded installation.")]
@@ -18,6 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(tenants.app, name="tenants")
 app.add_typer(users.app, name="users")
 app.add_typer(applications.app, name="applications")
 app.add_typer(stores.app, name="stores")

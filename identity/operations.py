@@ -3,9 +3,10 @@
 from ipaddress import ip_address
 
 from identity.clock import Clock
+from identity.domain.tenants import ROOT_HANDLE
 from identity.errors import IdentityError
 from identity.storage.database import Database
-from identity.storage.tenants import list_tenants
+from identity.storage.tenants import find_tenant
 from identity.telemetry import Metrics
 from identity.web.messages import Request, Response, json_response
 
@@ -23,7 +24,7 @@ class Operations:
     async def ready(self, request: Request) -> Response:
         """The database answers too: send traffic here."""
         try:
-            await list_tenants(self._database)
+            await find_tenant(self._database, ROOT_HANDLE)
         except IdentityError:
             return json_response(503, {"status": "unavailable", "reason": "database"})
         return json_response(200, {"status": "ready"})

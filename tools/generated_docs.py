@@ -1,10 +1,12 @@
 """Write the pages that are made from the code, or with --check say which are stale.
 
 docs/configuration.md is what `identity check --reference` prints, docs/events.md comes from the enum of events,
+docs/openapi.json is what `identity openapi` prints, docs/settings.md comes from the dataclasses of the domain,
 docs/specifications.md from the tests' markers.
 """
 
 import argparse
+import ast
 import subprocess
 import sys
 import tempfile
@@ -36,6 +38,46 @@ def events_page() -> str:
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
+def openapi_document() -> str:
+    return _output("-m", "identity", "openapi")
+
+
+_SETTINGS_HEAD = """# Settings of applications and tenants
+
+Made from `identity/domain/applications.py` and `identity/domain/tenants.py` by `make docs`. An application's settings
+are given with `identity applications create|update … --set name=value`; values are JSON (`'["a", "b"]'`, `true`, `600`)
+or plain text. Lifetimes are seconds.
+"""
+
+
+def settings_page() -> str:
+    lines = [_SETTINGS_HEAD]
+    for title, file, name in (
+        ("An application", "applications.py", "Application"),
+        ("A tenant", "tenants.py", "TenantSettings"),
+    ):
+        lines += [f"## {title}", "", "| setting | type | default | meaning |", "| --- | --- | --- | --- |"]
+        lines += [*_fields(ROOT / "identity" / "domain" / file, name), ""]
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _fields(file: Path, name: str) -> list[str]:
+    """A row for each field of a dataclass, with the text that stands below it."""
+    body = next(
+        node.body for node in ast.parse(file.read_text()).body if isinstance(node, ast.ClassDef) and node.name == name
+    )
+    rows = []
+    for node, after in zip(body, [*body[1:], ast.Pass()], strict=True):
+        if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name):
+            continue
+        default = "" if node.value is None else f"`{ast.unparse(node.value)}`"
+        described = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+        meaning = " ".join(str(after.value.value).split()) if described else ""  # type: ignore[attr-defined]
+        kind = ast.unparse(node.annotation).replace("|", "or")
+        rows.append(f"| `{node.target.id}` | `{kind}` | {default} | {meaning} |")
+    return rows
+
+
 def specifications_page() -> str:
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "specifications.md"
@@ -46,6 +88,8 @@ def specifications_page() -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "docs/configuration.md": configuration_page,
     "docs/events.md": events_page,
+    "docs/openapi.json": openapi_document,
+    "docs/settings.md": settings_page,
     "docs/specifications.md": specifications_page,
 }
 

@@ -3,13 +3,11 @@
 import secrets as random_values
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from functools import cache
-from typing import Any, get_type_hints
+from typing import Any
 from urllib.parse import urlsplit
 
-import msgspec
-
 from identity.administration.context import Administration
+from identity.administration.typed_values import typed_values
 from identity.clock import SECOND
 from identity.domain.applications import GRANT_TYPES, Application, ApplicationId, ClientId, ClientSecret
 from identity.domain.events import Event, EventType
@@ -163,22 +161,11 @@ def _changed(application: Application, settings: Mapping[str, Any]) -> Applicati
     unknown = sorted(settings.keys() - _SETTABLE)
     if unknown:
         raise IdentityError("invalid_application", f"{unknown[0]} is not a setting of an application.")
-    values: dict[str, Any] = {}
-    for name, value in settings.items():
-        try:
-            values[name] = msgspec.convert(value, _types()[name])
-        except msgspec.ValidationError as error:
-            raise IdentityError("invalid_application", f"{name}: {error}.") from None
-    changed = replace(application, **values)
+    changed = replace(application, **typed_values(Application, settings))
     problem = _problem(changed)
     if problem is not None:
         raise IdentityError("invalid_application", problem)
     return changed
-
-
-@cache
-def _types() -> dict[str, Any]:
-    return get_type_hints(Application)
 
 
 def _problem(application: Application) -> str | None:

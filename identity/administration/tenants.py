@@ -1,13 +1,17 @@
 """Tenants: created with their keys and a store for people, changed, disabled."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
 
 from identity.administration.context import Administration
 from identity.administration.keys import create_missing_keys
+from identity.administration.typed_values import typed_values
 from identity.domain.events import Event, EventType
-from identity.domain.tenants import Tenant, TenantId, TenantSettings
+from identity.domain.keys import SIGNING_ALGORITHMS
+from identity.domain.tenants import RateLimit, Tenant, TenantId, TenantSettings
 from identity.errors import IdentityError
 from identity.storage import tenants
 from identity.storage.database import Conflict
@@ -16,6 +20,7 @@ from identity.storage.user_stores import StoreRow, insert_user_store
 
 _HANDLE = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?")
 PRIMARY = "PRIMARY"
+MAXIMUM_SECONDS = 10 * 366 * 86400
 
 
 async def create_tenant(
@@ -65,6 +70,28 @@ async def change_tenant_settings(
             transaction, Event(tenant=tenant.id, type=EventType.TENANT_UPDATED, at=administration.clock.now())
         )
     return await require_tenant(administration, handle)
+
+
+async def set_tenant_settings(administration: Administration, handle: str, values: Mapping[str, Any]) -> Tenant:
+    """Set these fields of the settings. Raises IdentityError that names the one at fault."""
+    typed = typed_values(TenantSettings, values)
+    problem = _problem(typed)
+    if problem is not None:
+        raise IdentityError("invalid_setting", problem)
+    return await change_tenant_settings(administration, handle, lambda settings: replace(settings, **typed))
+
+
+def _problem(values: Mapping[str, Any]) -> str | None:
+    for name, value in values.items():
+        if isinstance(value, int) and not isinstance(value, bool) and not 0 <= value <= MAXIMUM_SECONDS:
+            return f"{name} must be 0 to {MAXIMUM_SECONDS}."
+        if isinstance(value, RateLimit) and not (value.count >= 0 and 1 <= value.seconds <= MAXIMUM_SECONDS):
+            return f"{name} needs a count from 0 and seconds from 1."
+    issuer = values.get("issuer")
+    if issuer is not None and (urlsplit(issuer).scheme not in ("https", "http") or set(issuer) & set("?# ")):
+        return "issuer must be an https address without query or fragment (RFC 8414 §2)."
+    algorithm = values.get("default_algorithm", SIGNING_ALGORITHMS[0])
+    return None if algorithm in SIGNING_ALGORITHMS else f"default_algorithm must be {' or '.join(SIGNING_ALGORITHMS)}."
 
 
 async def set_tenant_enabled(administration: Administration, handle: str, enabled: bool) -> None:

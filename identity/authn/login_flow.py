@@ -51,8 +51,6 @@ class LoginRecord:
     """What the consent page asks about, once it is due."""
     allowed_scope: str | None = None
     """What the person allowed on the consent page; None until asked."""
-    authenticated_since: int = 0
-    """A session that signed in earlier (µs) is not good enough: `prompt=login`, `max_age`."""
     undecided: bool = False
     """The request came by POST and has not been looked at with the browser's cookies yet."""
     denied: bool = False

@@ -1,5 +1,6 @@
 """People of a tenant, wherever they live: the user stores of its rows, and what tokens may say about a person."""
 
+import asyncio
 import json
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -49,6 +50,7 @@ class People:
         self._lane = lane
         self._stores: OrderedDict[int, tuple[int, UserStores]] = OrderedDict()
         self._built: dict[tuple[int, str], tuple[bytes, UserStore]] = {}
+        self._closing: set[asyncio.Future[None]] = set()
 
     def stores(self, tenant: TenantConfiguration) -> UserStores:
         """The tenant's stores in their order. A store whose settings have not changed keeps its connections."""
@@ -70,6 +72,10 @@ class People:
         settings = json.loads(self._sealer.open(sealed, store_context(tenant.id, name)))
         store = self.build(tenant, kind, name, settings)
         self._built[key] = (sealed, store)
+        if known is not None:
+            closing = asyncio.ensure_future(known[1].close())
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
         return store
 
     def build(self, tenant: TenantConfiguration, kind: str, name: str, settings: Mapping[str, Any]) -> UserStore:

@@ -15,7 +15,7 @@ Tenant = Annotated[str, typer.Option("--tenant", help="Handle of the tenant.")]
 ClientId = Annotated[str, typer.Argument(help="The application's client id.")]
 Setting = Annotated[
     list[str] | None,
-    typer.Option("--set", help="name=value as in docs/applications.md; JSON values for lists and flags; repeatable."),
+    typer.Option("--set", help="name=value as in docs/settings.md; JSON values for lists and flags; repeatable."),
 ]
 
 
@@ -58,6 +58,8 @@ def create(
 ) -> None:
     """Register an application; its secret is printed this once."""
     from identity.administration import applications
+    from identity.errors import IdentityError
+    from identity.storage.database import Conflict
 
     fields: dict[str, Any] = {
         "redirect_uris": tuple(redirect_uri or ()),
@@ -72,7 +74,10 @@ def create(
             administration, place.tenant, name=name, client_id=client_id, **fields
         )
 
-    registered = with_administration(data, work)
+    try:
+        registered = with_administration(data, work)
+    except Conflict:
+        raise IdentityError("conflict", f"There is an application {client_id!r} already.", status=409) from None
     print(f"client_id      {registered.application.client_id}")
     if registered.secret is not None:
         print(f"client_secret  {registered.secret!s}")
@@ -83,11 +88,13 @@ def update(client_id: ClientId, setting: Setting = None, tenant: Tenant = "root"
     """Change settings of an application."""
     from identity.administration import applications
 
+    changes = parse_settings(setting or [])
+    if not changes:
+        raise typer.BadParameter("say what to change with --set name=value")
+
     async def work(administration: Any) -> None:
         place = await administration.tenant(tenant)
-        await applications.update_application(
-            administration, place.tenant, client_id, parse_settings(setting or [])
-        )
+        await applications.update_application(administration, place.tenant, client_id, changes)
 
     with_administration(data, work)
     print(f"Changed {client_id}.")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -14,7 +15,8 @@ def working(title: str) -> Iterator[Callable[[str], None]]:
 
     console = Console(stderr=True)
     with console.status(f"{title} …"):
-        yield console.print
+        # A path is not markup, and a line that programs read is not broken at the terminal's width.
+        yield partial(console.print, soft_wrap=True, markup=False, highlight=False)
 
 
 def tracked(items: Iterable[T], title: str, total: int) -> Iterator[T]:

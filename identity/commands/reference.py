@@ -1,9 +1,8 @@
-"""Pages made from the code: the configuration reference and the list of events."""
+"""The configuration reference, made from the settings themselves."""
 
 from pydantic import SecretStr
 
 from identity.config import Settings
-from identity.domain.events import EventType
 
 _HEAD = """# Configuration
 
@@ -24,13 +23,3 @@ def configuration_page() -> str:
         shown = "" if default is None or isinstance(default, SecretStr) or default == () else f"`{default}`"
         rows.append(f"| `{name}` | `IDENTITY_{name.upper()}` | {shown} | {field.description} |")
     return _HEAD + "\n".join(rows) + "\n"
-
-
-def events_page() -> str:
-    """docs/events.md."""
-    head = (
-        "# Events\n\nGenerated from `identity/domain/events.py`; do not edit. What changes a person, a session, a grant "
-        "or the\nconfiguration is written to the table `event` in the transaction that caused it. Names follow\n"
-        "`subject:thing:action`.\n\n| event | when |\n|---|---|\n"
-    )
-    return head + "\n".join(f"| `{event.value}` | {event.description} |" for event in EventType) + "\n"

@@ -30,14 +30,17 @@ def list_stores(tenant: Tenant = "root", data: Data = None) -> None:
 def add(
     name: Name,
     type: Annotated[str, typer.Option(help="ldap or sql.")] = "ldap",
-    settings: Annotated[Path | None, typer.Option(help="JSON file with the settings of docs/user-stores.md.")] = None,
+    settings: Annotated[
+        Path | None,
+        typer.Option(help="JSON file with the settings of docs/user-stores.md.", exists=True, dir_okay=False),
+    ] = None,
     tenant: Tenant = "root",
     data: Data = None,
 ) -> None:
     """Connect a store, and test it."""
     from identity.administration import stores
 
-    content = json.loads(settings.read_text()) if settings else {}
+    content = _read_settings(settings) if settings else {}
 
     async def work(administration: Any) -> Any:
         await stores.create_store(administration, await administration.tenant(tenant), name.upper(), type, content)
@@ -79,6 +82,16 @@ def remove(name: Name, tenant: Tenant = "root", data: Data = None) -> None:
 
     with_administration(data, work)
     print(f"Disconnected {name.upper()}.")
+
+
+def _read_settings(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_text())
+    except ValueError as error:
+        raise typer.BadParameter(f"{file} is not JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise typer.BadParameter(f"{file} must hold one JSON object")
+    return content
 
 
 def _switch(name: str, enabled: bool, tenant: str, data: Path | None) -> None:

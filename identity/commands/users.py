@@ -56,7 +56,12 @@ def create(
 
 @app.command("import")
 def import_users(
-    file: Annotated[Path, typer.Argument(help="CSV with a header: username, password, groups (space-separated), claims.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="CSV with a header: username, password, groups (space-separated), claims.", exists=True, dir_okay=False
+        ),
+    ],
     store: str = "PRIMARY",
     tenant: Tenant = "root",
     data: Data = None,
@@ -66,8 +71,7 @@ def import_users(
     from identity.commands.progress import tracked
     from identity.errors import IdentityError
 
-    with file.open(newline="") as stream:
-        rows = list(csv.DictReader(stream))
+    rows = _read_rows(file)
 
     async def work(administration: Any) -> list[str]:
         problems = []
@@ -89,6 +93,20 @@ def import_users(
         print(f"  {problem}")
     if problems:
         raise typer.Exit(1)
+
+
+def _read_rows(file: Path) -> list[dict[str, str]]:
+    try:
+        # Spreadsheets begin their CSV with a byte order mark, which would become part of the first name.
+        with file.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream)
+            rows = list(reader)
+    except (ValueError, csv.Error) as error:
+        raise typer.BadParameter(f"{file} cannot be read as CSV in UTF-8: {error}") from None
+    missing = {"username", "password"} - set(reader.fieldnames or ())
+    if missing:
+        raise typer.BadParameter(f"{file} has no column {' and '.join(sorted(missing))} in its first line")
+    return rows
 
 
 @app.command("set-password")

@@ -70,7 +70,7 @@ class AuthorizationEndpoint:
 
     async def __call__(self, http: Request) -> Response:
         """GET or POST (OpenID Connect Core §3.1.2.1)."""
-        parameters = http.query(REPEATABLE) if http.method == "GET" else http.form(REPEATABLE)
+        parameters = http.parameters(REPEATABLE)
         client_id = parameters.get("client_id")
         if client_id is None:
             raise PageError("invalid_request", "The parameter client_id is missing.")
@@ -143,13 +143,6 @@ class AuthorizationEndpoint:
             return self._clock.now() - session.auth_time <= request.max_age * SECOND
         return True
 
-    def _authenticated_since(self, request: AuthorizationRequest) -> int:
-        """The earliest `auth_time` that answers the request, from now on (OpenID Connect Core §3.1.2.1)."""
-        now = self._clock.now()
-        if "login" in request.prompt:
-            return now
-        return 0 if request.max_age is None else now - request.max_age * SECOND
-
     async def _silently(
         self, http: Request, application: Application, request: AuthorizationRequest, session: SsoSession
     ) -> Response:
@@ -178,7 +171,6 @@ class AuthorizationEndpoint:
             reauthenticate=reauthenticate or "login" in request.prompt,
             asked_scope=request.scope if session is not None else "",
             undecided=by_post,
-            authenticated_since=self._authenticated_since(request),
         )
         flow, value = await self._flows.begin(
             http.tenant,
@@ -222,8 +214,6 @@ class AuthorizationEndpoint:
         session = await self._flows.session_of(http.tenant, flow)
         if session is None:
             raise FlowNotFound("the session has ended")
-        if session.auth_time < flow.record.authenticated_since:
-            raise RefusedRequest(request, OAuthError(*LOGIN_REQUIRED))
         expected = self._expected_subject(http.tenant, application, request, self._draft(http, application, request))
         if expected is not None and session.subject != expected:
             raise RefusedRequest(request, OAuthError(*LOGIN_REQUIRED))

@@ -12,17 +12,23 @@ _FIND = select(table.c.count, table.c.window_ends_at, table.c.locked_until).wher
     of_tenant(table), table.c.key == bindparam("key")
 )
 _INSERT = insert_into(table)
-# A window that has ended, or a lock that has run out, begins a new count.
+# A window that has ended, or a lock that has run out, begins a new count. The row outlives its lock: a window that
+# ended first, or the purge, would open the account early.
 _OVER = (table.c.window_ends_at <= bindparam("now")) | (table.c.locked_until <= bindparam("now"))
 _NEXT = case((_OVER, 1), else_=table.c.count + 1)
+_LOCK_UNTIL = bindparam("lock_until", type_=BigInteger)
 _COUNT = _INSERT.on_conflict_do_update(
     index_elements=[table.c.tenant, table.c.key],
     set_={
         "count": _NEXT,
-        "window_ends_at": case((_OVER, _INSERT.excluded.window_ends_at), else_=table.c.window_ends_at),
+        "window_ends_at": case(
+            (_OVER, _INSERT.excluded.window_ends_at),
+            ((bindparam("limit") == _NEXT) & (table.c.window_ends_at < _LOCK_UNTIL), _LOCK_UNTIL),
+            else_=table.c.window_ends_at,
+        ),
         # The lock begins at the limit and is not prolonged by tries during it.
         "locked_until": case(
-            (_NEXT == bindparam("limit"), bindparam("lock_until", type_=BigInteger)),
+            (bindparam("limit") == _NEXT, _LOCK_UNTIL),
             (_OVER, _INSERT.excluded.locked_until),
             else_=table.c.locked_until,
         ),
@@ -54,7 +60,7 @@ async def count_attempt(
         tenant=tenant,
         key=key,
         count=1,
-        window_ends_at=now + window,
+        window_ends_at=max(now + window, lock_until or 0) if limit == 1 else now + window,
         locked_until=lock_until if limit <= 1 else None,
         now=now,
         limit=limit,

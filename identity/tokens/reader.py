@@ -17,6 +17,8 @@ from identity.tokens.keyring import Keyring
 
 SEEN_SIGNATURES = 20_000
 MAXIMUM_TOKEN = 16_384
+CLOCK_SKEW = 2
+"""Seconds that the clocks of two workers may be apart (`identity check` warns beyond)."""
 _ACCESS_TOKEN_TYP = frozenset({"at+jwt"})
 
 
@@ -81,7 +83,7 @@ class TokenReader:
         owner = await self._configuration.application(tenant, claims["client_id"]) if claims else None
         if claims is None or owner is None:
             return TokenQuery(tenant.id, b"", caller_id)
-        if claims["iat"] < seconds(owner.created_at):
+        if claims["iat"] < seconds(owner.created_at) - CLOCK_SKEW:
             # Its application was deleted, and another was registered under the same client id since.
             return TokenQuery(tenant.id, b"", caller_id)
         grant = claims["jti"].partition(".")[0]
@@ -119,12 +121,20 @@ class TokenReader:
             claims = self._keyring.of(tenant).verification.verify(token, _ACCESS_TOKEN_TYP)
         except InvalidToken:
             return None
-        if claims.get("iss") != issuer_of(self._base_url, tenant.tenant):
+        if claims.get("iss") != issuer_of(self._base_url, tenant.tenant) or not _is_whole(claims):
             return None
         self._seen[digest] = claims
         if len(self._seen) > SEEN_SIGNATURES:
             self._seen.popitem(last=False)
         return claims
+
+
+def _is_whole(claims: Claims) -> bool:
+    """Every claim that is read here is there and of its type (RFC 9068 §2.2)."""
+    audience = claims.get("aud")
+    listed = audience if isinstance(audience, list) else [audience]
+    texts = (claims.get("jti"), claims.get("client_id"), claims.get("sub"), claims.get("scope", ""), *listed)
+    return all(isinstance(text, str) for text in texts) and all(type(claims.get(at)) is int for at in ("exp", "iat"))
 
 
 def _stands(state: TokenState, grant: str) -> bool:

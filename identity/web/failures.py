@@ -39,8 +39,8 @@ class Failures:
         if isinstance(error, IdentityError) and error.code != "configuration":
             if error.status >= 500:
                 self._log.warning("request refused", error=error.code, detail=error.detail, trace_id=trace_id)
-            elif kind == "page":
-                # The page shows the trace id: the help desk finds the cause under it.
+            else:
+                # The error page shows the trace id: the help desk finds the cause under it.
                 self._log.info("request refused", error=error.code, detail=error.detail, trace_id=trace_id)
         else:
             self._log.error("request failed", trace_id=trace_id, exc_info=error)

@@ -81,14 +81,14 @@ class Request:
             raise MalformedForm("The body must be application/x-www-form-urlencoded.")
         return parse_form(self.body, repeatable)
 
-    def parameters(self) -> dict[str, str]:
+    def parameters(self, repeatable: frozenset[str] = frozenset()) -> dict[str, str]:
         """Of the query, or of the form when it is a POST; a name in both is repeated (decision 24)."""
         from identity.web.forms import RepeatedParameter
 
         if self.method == "GET":
-            return self.query()
-        form = self.form()
-        for name in self.query() if self.query_string else ():
+            return self.query(repeatable)
+        form = self.form(repeatable)
+        for name in self.query(repeatable) if self.query_string else ():
             if name in form:
                 raise RepeatedParameter(name)
         return form

@@ -265,7 +265,7 @@ async def _read_body(headers: Headers, receive: Receive, limit: int) -> bytes | 
     for name, value in headers:
         if name == b"content-length" and (len(value) > 12 or int(value) > limit):
             return Response(413, b"Content Too Large\n", [(b"content-type", b"text/plain"), (b"connection", b"close")])
-    body = b""
+    body: bytes = b""
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
