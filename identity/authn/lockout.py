@@ -50,6 +50,13 @@ class Lockout:
             account_key=key,
         )
 
+    async def take_back(self, tenant: TenantConfiguration, admission: Admission) -> None:
+        """The try could not be judged (directory down, hash lane full): an outage must not lock people out."""
+        async with self._database.transaction() as transaction:
+            await attempts.take_back_attempt(
+                transaction, tenant.id, admission.account_key, limit=tenant.settings.lockout_attempts
+            )
+
     async def _over(
         self, transaction: Transaction, tenant: TenantConfiguration, key: str, limit: RateLimit, now: int
     ) -> bool:

@@ -18,11 +18,14 @@ from identity.web.rate_limits import RateLimits
 CACHED_HEADERS = 4096
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Credentials:
+    """`proved` is the application, as it was cached then, that the secret was compared with and belonged to."""
+
     client_id: str
     client_secret: str
     method: str
+    proved: Application | None = None
 
 
 class ClientAuthentication:
@@ -67,6 +70,8 @@ class ClientAuthentication:
             raise ConfigurationMoved
 
     def _refusal(self, application: Application, credentials: Credentials) -> str | None:
+        if credentials.proved is application:
+            return None
         if not application.enabled:
             return "disabled client"
         expected = application.token_endpoint_auth_method
@@ -79,7 +84,12 @@ class ClientAuthentication:
         for secret in application.secrets:
             live = secret.expires_at is None or secret.expires_at > now
             matches |= self._sealer.matches(credentials.client_secret, secret.fingerprint) and live
-        return None if matches else "wrong secret"
+        if not matches:
+            return "wrong secret"
+        if all(secret.expires_at is None for secret in application.secrets):
+            # Whatever changes of the application or its secrets, the cache then holds another object.
+            credentials.proved = application
+        return None
 
     def _credentials(self, request: Request, form: dict[str, str]) -> Credentials:
         header = request.header(b"authorization")

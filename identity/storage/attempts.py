@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, bindparam, case, delete, select
+from sqlalchemy import BigInteger, bindparam, case, delete, null, select, update
 
 from identity.domain.tenants import TenantId
 from identity.storage.database import Runner, Transaction, insert_into, of_tenant
@@ -34,6 +34,14 @@ _COUNT = _INSERT.on_conflict_do_update(
         ),
     },
 ).returning(table.c.count, table.c.locked_until)
+_TAKE_BACK = (
+    update(table)
+    .where(table.c.tenant == bindparam("b_tenant"), table.c.key == bindparam("b_key"), table.c.count > 0)
+    .values(
+        count=table.c.count - 1,
+        locked_until=case((table.c.count == bindparam("limit"), null()), else_=table.c.locked_until),
+    )
+)
 _CLEAR = delete(table).where(of_tenant(table), table.c.key == bindparam("key"))
 
 
@@ -68,6 +76,11 @@ async def count_attempt(
     )
     assert row is not None
     return Attempts(row["count"], row["locked_until"])
+
+
+async def take_back_attempt(transaction: Transaction, tenant: TenantId, key: str, *, limit: int) -> None:
+    """A try that nobody could judge does not count; nor does the lock that it alone began."""
+    await transaction.execute(_TAKE_BACK, b_tenant=tenant, b_key=key, limit=limit)
 
 
 async def clear_attempts(transaction: Transaction, tenant: TenantId, key: str) -> None:

@@ -12,6 +12,7 @@ import msgspec
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
+from joserfc.util import urlsafe_b64encode
 
 from identity.domain.keys import SigningAlgorithm, SigningKey
 from identity.errors import IdentityError
@@ -35,19 +36,26 @@ class InvalidToken(IdentityError):
 class SigningJwk:
     """A private key ready to sign one kind of JWT."""
 
-    __slots__ = ("_algorithms", "_key", "algorithm", "kid")
+    __slots__ = ("_algorithm", "_headers", "_key", "algorithm", "kid")
 
     def __init__(self, key: SigningKey, sealer: Sealer) -> None:
         self.kid = key.kid
         self.algorithm = key.algorithm
         private = sealer.open(key.private_jwk, key_context(key.kid))
         self._key = _import(key.algorithm, json.loads(private))
-        self._algorithms = [key.algorithm]
+        self._algorithm = jws.JWSRegistry(algorithms=[key.algorithm]).get_alg(key.algorithm)
+        self._algorithm.check_key(self._key)
+        self._headers: dict[str, bytes] = {}
+        """The encoded header by `typ`: it never changes, and joserfc would check and encode it for every token."""
 
     def sign(self, claims: Claims, typ: str) -> str:
-        """A compact JWS with `typ`, `alg` and `kid` in its header."""
-        header = {"typ": typ, "alg": self.algorithm, "kid": self.kid}
-        return jws.serialize_compact(header, msgspec.json.encode(claims), self._key, self._algorithms)
+        """A compact JWS with `typ`, `alg` and `kid` in its header (RFC 7515 §5.1)."""
+        header = self._headers.get(typ)
+        if header is None:
+            parameters = {"typ": typ, "alg": self.algorithm, "kid": self.kid}
+            header = self._headers[typ] = urlsafe_b64encode(msgspec.json.encode(parameters))
+        signed = header + b"." + urlsafe_b64encode(msgspec.json.encode(claims))
+        return (signed + b"." + urlsafe_b64encode(self._algorithm.sign(signed, self._key))).decode("ascii")
 
 
 class VerificationKeys:
@@ -148,7 +156,8 @@ def _object(data: bytes) -> Claims:
         return result
 
     try:
-        value = json.loads(data, object_pairs_hook=pairs)
+        # RFC 7519 §7.2: UTF-8; left to itself, the parser would guess UTF-16 and UTF-32 too.
+        value = json.loads(data.decode("utf-8"), object_pairs_hook=pairs)
     except (ValueError, RecursionError):
         raise InvalidToken("JSON") from None
     if not isinstance(value, dict):

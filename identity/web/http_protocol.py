@@ -96,6 +96,35 @@ class _Watch:
 _watches: WeakKeyDictionary[ServerState, _Watch] = WeakKeyDictionary()
 
 
+class _OneWrite:
+    """The transport as a response sees it: uvicorn writes head and body apart, which costs a system call more (and the
+    reader a second wake-up). The head is held until the body comes, or the response ends without one."""
+
+    __slots__ = ("_head", "_transport", "is_closing")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head = b""
+        self.is_closing = transport.is_closing
+
+    def write(self, data: bytes) -> None:
+        if self._head:
+            data, self._head = self._head + data, b""
+        elif data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 100 "):
+            self._head = data
+            return
+        self._transport.write(data)
+
+    def flush(self) -> None:
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head)
+
+    def close(self) -> None:
+        self.flush()
+        self._transport.close()
+
+
 class LimitedProtocol(HttpToolsProtocol):
     """One connection. `deadline` is in loop time; what was to happen until then depends on the stage."""
 
@@ -125,6 +154,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._one_write = _OneWrite(transport)
         self.deadline = self.loop.time() + self._limits.head_seconds
         self._watch.start()
 
@@ -243,6 +273,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         if cycle.scope["http_version"] not in _VERSIONS:
             app = _version_not_supported
+        cycle.transport = self._one_write  # type: ignore[assignment]  # all of a transport that a cycle uses
         _start_asgi_task(self, cycle, app)
 
     def on_message_complete(self) -> None:
@@ -255,6 +286,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
+        self._one_write.flush()
         if self.transport.is_closing():
             self.deadline = self.loop.time() + self._limits.body_seconds  # for the answer to be taken
             return

@@ -6,8 +6,10 @@ every endpoint.
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from identity.ids import new_trace_id
-from identity.web.forms import parse_cookies, parse_form
+from identity.web.forms import MalformedForm, RepeatedParameter, parse_cookies, parse_form
 
 if TYPE_CHECKING:
     from identity.storage.configuration import TenantConfiguration
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 Headers = list[tuple[bytes, bytes]]
 
-FORM = b"application/x-www-form-urlencoded"
+FORM = "application/x-www-form-urlencoded"
 
 
 class Request:
@@ -58,8 +60,6 @@ class Request:
 
     def header(self, name: bytes) -> str | None:
         """A header's value by its lower-case name; raises RepeatedParameter when it came twice."""
-        from identity.web.forms import RepeatedParameter
-
         found: bytes | None = None
         for key, value in self.headers:
             if key == name:
@@ -74,17 +74,13 @@ class Request:
 
     def form(self, repeatable: frozenset[str] = frozenset()) -> dict[str, str]:
         """The body's parameters when it is a form, else MalformedForm. Raises RepeatedParameter."""
-        from identity.web.forms import MalformedForm
-
         content_type = self.header(b"content-type") or ""
-        if content_type.partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
+        if content_type != FORM and content_type.partition(";")[0].strip().lower() != FORM:
             raise MalformedForm("The body must be application/x-www-form-urlencoded.")
         return parse_form(self.body, repeatable)
 
     def parameters(self, repeatable: frozenset[str] = frozenset()) -> dict[str, str]:
         """Of the query, or of the form when it is a POST; a name in both is repeated (decision 24)."""
-        from identity.web.forms import RepeatedParameter
-
         if self.method == "GET":
             return self.query(repeatable)
         form = self.form(repeatable)
@@ -118,8 +114,6 @@ def redirect(location: str, *, status: int = 303) -> Response:
 
 def json_response(status: int, value: Any, headers: Headers | None = None) -> Response:
     """A JSON answer that no cache keeps (RFC 6749 §5.1)."""
-    import msgspec
-
     return Response(status, msgspec.json.encode(value), [*NO_STORE_JSON, *(headers or [])])
 
 

@@ -64,7 +64,8 @@ def wrong_alg_or_kid(forge: Forge) -> Forgeries:
     for value in bad:
         yield f"alg {value!r}", forge.resigned(alg=value)
         yield f"kid {value!r}", forge.resigned(kid=value)
-    for kid in ("unknown", "../../../dev/null", "' or 1=1 --", "\0", forge.header["kid"].upper(), forge.header["kid"] + " "):
+    own = forge.header["kid"]
+    for kid in ("unknown", "../../../dev/null", "' or 1=1 --", "\0", own.upper(), own + " "):
         yield f"kid {kid!r}", forge.resigned(kid=kid)
     for name in ("alg", "kid"):
         yield f"no {name}", forge.resigned({key: value for key, value in forge.header.items() if key != name})
@@ -78,7 +79,7 @@ def key_in_the_header(forge: Forge) -> Forgeries:
         header = forge.header | {"alg": "RS256", name: value}
         yield f"{name} of the attacker", compact(header, forge.payload, rsa_signer(OWN_RSA, "RS256"))
         # A door that meets such a header must not even look at the rest.
-        yield f"{name} beside our own signature", forge.resigned(**{name: value})
+        yield f"{name} beside our own signature", forge.resigned(forge.header | {name: value})
     yield "jwk with a secret", compact(
         forge.header | {"alg": "HS256", "jwk": ATTACKER_JWK}, forge.payload, hmac_signer(b"attacker", "HS256")
     )
@@ -106,13 +107,15 @@ def wrong_type(forge: Forge) -> Forgeries:
 
 
 def wrong_payload(forge: Forge) -> Forgeries:
-    for payload in ([], "text", 1, True, {}, [forge.payload]):
+    payloads: tuple[Any, ...] = ([], "text", 1, True, {}, [forge.payload])
+    values: tuple[Any, ...] = (None, 1, {}, True, [1])
+    for payload in payloads:
         yield f"payload {str(payload)[:10]!r}", forge.resigned(payload=payload)
     for raw in (b"", b"null", b"{", b'{"a":1}x', b"\xff\xfe{}", b"[" * 9000, b"1" * 5000, b'{"iss":NaN'):
         yield f"payload {raw[:10]!r}", compact(forge.header, raw, forge.own_signer)
     for name in ("iss", "sub", "aud"):
         yield f"no {name}", forge.resigned(payload={key: value for key, value in forge.payload.items() if key != name})
-        for value in (None, 1, {}, True, [1]):
+        for value in values:
             yield f"{name} {value!r}", forge.resigned(payload=forge.payload | {name: value})
     twice = json.dumps(forge.payload)[:-1] + ', "sub": "somebody-else"}'
     yield "sub twice", compact(forge.header, twice.encode(), forge.own_signer)
@@ -124,7 +127,8 @@ def header_twice(forge: Forge) -> Forgeries:
     for first, second in (("none", forge.header["alg"]), (forge.header["alg"], "none")):
         text = f'{{"alg":"{first}","alg":"{second}","typ":"{forge.header["typ"]}","kid":"{forge.header["kid"]}"}}'
         yield f"alg {first} and {second}", compact(text.encode(), forge.payload, forge.own_signer)
-    for raw in (b"", b"null", b"{", b"[]", b"null", b'"x"', b"\xff", b"[" * 9000, json.dumps(forge.header).encode("utf-16")):
+    text = json.dumps(forge.header)
+    for raw in (b"", b"{", b"[]", b"null", b'"x"', b"\xff", b"[" * 9000, text.encode("utf-16"), text.encode("utf-32")):
         yield f"header {raw[:8]!r}", compact(raw, forge.payload, forge.own_signer)
 
 
@@ -132,8 +136,9 @@ def damaged_signature(forge: Forge) -> Forgeries:
     message, _, signature = forge.genuine.rpartition(".")
     zero = encode(b"\0" * len(forge.signature))
     for name, damaged in {
-        "zeros": zero, "one letter short": signature[:-1], "one letter more": signature + "A", "padded": signature + "==",
-        "with a space": signature[:9] + " " + signature[9:], "with a line end": signature + "\n",
+        "zeros": zero, "one letter short": signature[:-1], "one letter more": signature + "A",
+        "padded": signature + "==", "with a space": signature[:9] + " " + signature[9:],
+        "with a line end": signature + "\n",
         "with foreign letters": signature[:9] + "!*" + signature[9:], "with a stop": signature + ".",
         "of another message": encode(forge.own_signer(b"another")), "twice": signature * 2,
         "with other spare bits": signature[:-1] + _next_letter(signature[-1]),
@@ -144,6 +149,12 @@ def damaged_signature(forge: Forge) -> Forgeries:
     yield "header padded", f"{head}=.{payload}.{signature}"
     yield "a part before", f"{head}.{forge.genuine}"
     yield "a space before", f" {head} .{payload}.{signature}"
+
+
+def _next_letter(letter: str) -> str:
+    """What differs from a last letter only in the bits that no byte uses."""
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    return alphabet[alphabet.index(letter) + 1]
 
 
 def encrypted_or_nested(forge: Forge) -> Forgeries:

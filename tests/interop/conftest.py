@@ -1,9 +1,11 @@
 """Software that others wrote, signing in against the running server."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.support.apache import Apache, find_apache
 from tests.support.client_site import ClientSite
 
 
@@ -12,3 +14,13 @@ def application_site() -> Iterator[ClientSite]:
     site = ClientSite()
     yield site
     site.close()
+
+
+@pytest.fixture
+def apache(pytestconfig: pytest.Config, tmp_path: Path) -> Iterator[Apache]:
+    """Not started yet: the server has to know its address first."""
+    running = Apache(find_apache(pytestconfig), tmp_path)
+    try:
+        yield running
+    finally:
+        running.stop()

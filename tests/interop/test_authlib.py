@@ -5,8 +5,8 @@ from typing import Any
 
 import httpx
 import pytest
-from authlib.integrations.httpx_client import OAuth2Client
-from authlib.oauth2.rfc6749 import OAuth2Error
+from authlib.integrations.base_client.errors import OAuthError
+from authlib.integrations.requests_client import OAuth2Session
 from joserfc import jwt
 from joserfc.errors import BadSignatureError
 from joserfc.jwk import KeySet
@@ -42,7 +42,7 @@ def client(site: Site, method: str) -> Client:
 
 @pytest.fixture
 def session(client: Client, method: str) -> Iterator[Any]:
-    session = OAuth2Client(
+    session = OAuth2Session(
         client.client_id,
         client.secret,
         scope=SCOPE,
@@ -51,8 +51,8 @@ def session(client: Client, method: str) -> Iterator[Any]:
         token_endpoint_auth_method=method,
         revocation_endpoint_auth_method=method,
         introspection_endpoint_auth_method=method,
-        trust_env=False,
     )
+    session.trust_env = False
     with session:
         yield session
 
@@ -92,7 +92,7 @@ def test_refresh_introspection_and_revocation(site: Site, session: Any, method: 
         assert answer.json()["active"] is True
     answer = session.revoke_token(metadata["revocation_endpoint"], token=second["refresh_token"])
     assert answer.status_code == 200
-    with pytest.raises(OAuth2Error, match="invalid_grant"):
+    with pytest.raises(OAuthError, match="invalid_grant"):
         session.refresh_token(metadata["token_endpoint"], refresh_token=second["refresh_token"])
     assert session.get(metadata["userinfo_endpoint"]).status_code == 401
 
@@ -142,6 +142,7 @@ def test_a_changed_token_is_refused_by_joserfc(site: Site) -> None:
 @pytest.mark.spec("RFC 6749", "4.4")
 def test_client_credentials(site: Site) -> None:
     machine = site.machine()
-    with OAuth2Client(machine.client_id, machine.secret, scope="read", trust_env=False) as session:
+    with OAuth2Session(machine.client_id, machine.secret, scope="read") as session:
+        session.trust_env = False
         token = session.fetch_token(discover(site)["token_endpoint"], grant_type="client_credentials")
     assert (token["scope"], "refresh_token" in token) == ("read", False)

@@ -96,9 +96,7 @@ def test_another_origin_reads_neither_tokens_nor_claims(
     assert all("CORS policy" in problem or "net::ERR_FAILED" in problem for problem in problems), problems
 
 
-def test_the_registration_of_one_tenant_opens_no_other(
-    page_of_application: "Page", site: Site, spa: Client
-) -> None:
+def test_the_registration_of_one_tenant_opens_no_other(page_of_application: "Page", site: Site, spa: Client) -> None:
     root = site.server.base_url
     assert fetch(page_of_application, f"{root}/oauth2/token", **form(grant_type="x")) == {"refused": "TypeError"}
     forgive(page_of_application)

@@ -163,7 +163,9 @@ def test_a_scheme_of_the_applications_own_gets_a_page_that_goes_on(quick_page: "
     native = site.public_application(redirect_uris=("com.example.app:/cb",))
     page = quick_page
     page.goto(
-        site.authorize_url(native, code_challenge="a" * 43, code_challenge_method="S256", redirect_uri="com.example.app:/cb")
+        site.authorize_url(
+            native, code_challenge="a" * 43, code_challenge_method="S256", redirect_uri="com.example.app:/cb"
+        )
     )
     fill_login(page, site.jane.username, site.jane.password)
     address = page.get_attribute("#continue", "href")

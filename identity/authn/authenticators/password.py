@@ -45,10 +45,12 @@ class PasswordAuthenticator:
             # A locked account costs the same as any other: the store is asked, and its answer not believed.
             outcome = await self._people.authenticate(request.tenant, username, password)
         except StoreUnavailable as error:
+            await self._lockout.take_back(request.tenant, admission)
             self._metrics.sign_in("unavailable")
             await self._record(request, EventType.STORE_UNAVAILABLE, now, {"store": error.store})
             return PasswordAnswer(None, "unavailable")
         except Unavailable:
+            await self._lockout.take_back(request.tenant, admission)
             self._metrics.sign_in("busy")
             return PasswordAnswer(None, "busy")
         if isinstance(outcome, Authenticated) and not admission.locked and not outcome.must_change_password:

@@ -45,11 +45,15 @@ class Coalescer(Generic[Question, Answer]):
         self._answer_all = answer_all
         self._waiting: list[tuple[Question, asyncio.Future[Answer]]] = []
         self._runner: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """Kept, since asking for the running loop costs a system call each time."""
         self._closed = False
 
     def __call__(self, question: Question) -> asyncio.Future[Answer]:
         """The future of the answer. It raises Unavailable, or RefusedRow when this question alone is at fault."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop
+        if loop is None:
+            loop = self._loop = asyncio.get_running_loop()
         future: asyncio.Future[Answer] = loop.create_future()
         if self._closed:
             future.set_exception(Unavailable("the database is closed"))
