@@ -1,4 +1,4 @@
-"""People: created and changed in the stores that allow it. What ends a person's access ends their sessions and grants."""
+"""People: created and changed in the stores that allow it. What ends their access ends sessions and grants."""
 
 from collections.abc import Mapping
 from typing import Any

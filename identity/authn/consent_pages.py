@@ -73,7 +73,8 @@ class ConsentPages:
         """A signed-in flow that waits for consent. Raises FlowNotFound for any other."""
         flow = await self._flows.open(request)
         session = None if flow.needs_sign_in else await self._flows.session_of(request.tenant, flow)
-        if session is None or not flow.record.asked_scope or flow.record.allowed_scope is not None:
+        answered = flow.record.allowed_scope is not None or flow.record.denied
+        if session is None or not flow.record.asked_scope or answered:
             raise FlowNotFound("no consent is due")
         application = await applications.find_application_by_id(
             self._database, request.tenant.id, flow.row.application

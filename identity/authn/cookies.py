@@ -1,7 +1,7 @@
 """Our cookies: the session's and each flow's (decisions 17 and 18).
 
-`__Host-` names with Secure, except in demo mode over http on loopback. Values are random and stored hashed; an unreadable
-or foreign one is nobody's.
+`__Host-` names with Secure, except in demo mode over http on loopback. Values are random and stored hashed; an
+unreadable or foreign one is nobody's.
 """
 
 from dataclasses import dataclass

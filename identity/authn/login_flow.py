@@ -1,4 +1,4 @@
-"""The only driver of a login. A flow is a row; GET and POST of its page come here, on any worker, as often as they like.
+"""The only driver of a login. A flow is a row; GET and POST of its page come here, on any worker, any number of times.
 
 load the row → `adaptive_auth.steps.decide` → answer the need (a page, a factor) → save where the version is still the
 one that was read. The loser of a race reads again; after a crash a reload goes on.
@@ -45,7 +45,7 @@ class LoginRecord:
     choose_account: bool = False
     """Show the account chooser first (`prompt=select_account`)."""
     reauthenticate: bool = False
-    """The running session does not answer the request (`prompt=login`, `max_age`): choosing it asks for the password."""
+    """The running session does not answer the request (`prompt=login`, `max_age`): choosing it asks the password."""
     entries: tuple[Entry, ...] = ()
     asked_scope: str = ""
     """What the consent page asks about, once it is due."""
@@ -137,8 +137,7 @@ class LoginFlows:
             created_at=now,
             expires_at=now + tenant.settings.flow_lifetime * SECOND,
         )
-        async with self._database.transaction() as transaction:
-            await login_flows.insert_login_flow(transaction, flow)
+        await login_flows.insert_login_flow(self._database, flow)
         return flow, value
 
     async def open(self, request: Request) -> OpenFlow:
@@ -187,8 +186,9 @@ class LoginFlows:
             if not saved:
                 raise FlowNotFound("two tabs at once")
         self._metrics.sign_in("succeeded")
+        # Each use prolongs the session's row, not the cookie: it has to last as long as the session possibly can.
         self._cookies.set_session(
-            response, request.tenant, value, request.tenant.settings.session_remembered if remember else None
+            response, request.tenant, value, request.tenant.settings.session_absolute if remember else None
         )
         self._cookies.set_flow(response, flow.row.id, cookie, request.tenant.settings.flow_lifetime)
         return answer
@@ -227,10 +227,9 @@ class LoginFlows:
         await self._save(flow, replace(flow.record, entries=(*flow.record.entries, entry)), flow.row.session)
 
     async def _save(self, flow: OpenFlow, record: LoginRecord, session: SessionId | None) -> None:
-        async with self._database.transaction() as transaction:
-            await login_flows.save_login_flow(
-                transaction, flow.row, journal=_encode(record), session=session, cookie_hash=flow.row.cookie_hash
-            )
+        await login_flows.save_login_flow(
+            self._database, flow.row, journal=_encode(record), session=session, cookie_hash=flow.row.cookie_hash
+        )
 
 
 def _success(subject: str, at: int) -> Entry:

@@ -189,6 +189,8 @@ class AuthorizationEndpoint:
     async def resume(self, http: Request) -> Response:
         """GET `/oauth2/authorize/<flow>`: the end of a flow, or the page that is still due."""
         flow = await self._flows.open(http)
+        if not flow.row.application:
+            raise FlowNotFound("the account page's flow")
         request = msgspec.json.decode(flow.row.request, type=AuthorizationRequest)
         application = await self._configuration.exact_application(http.tenant, request.client_id)
         if application is None or not application.enabled:
@@ -240,9 +242,8 @@ class AuthorizationEndpoint:
 
     async def _use_up(self, flow: OpenFlow) -> None:
         """A flow is good for one answer; of two requests with it, one gets it."""
-        async with self._database.transaction() as transaction:
-            if not await login_flows.consume_login_flow(transaction, flow.row, self._clock.now()):
-                raise FlowNotFound("used up meanwhile")
+        if not await login_flows.consume_login_flow(self._database, flow.row, self._clock.now()):
+            raise FlowNotFound("used up meanwhile")
 
     async def _issue(
         self, http: Request, application: Application, request: AuthorizationRequest, session: SsoSession, scope: str

@@ -10,7 +10,7 @@ from identity.domain.applications import Application
 from identity.errors import IdentityError
 from identity.oauth2.errors import OAuthError, TooManyRequests, invalid_client
 from identity.secrets import Sealer
-from identity.storage.configuration import Configuration, ConfigurationMoved, TenantConfiguration
+from identity.storage.configuration import Configuration, ConfigurationMoved
 from identity.telemetry import Metrics
 from identity.web.messages import Request
 from identity.web.rate_limits import RateLimits

@@ -1,4 +1,4 @@
-"""`id_token_hint`: whom the application believes to be signed in (OpenID Connect Core §3.1.2.1, RP-Initiated Logout §2).
+"""`id_token_hint`: whom the application believes signed in (OpenID Connect Core §3.1.2.1, RP-Initiated Logout §2).
 
 Expired hints count: they say who, not whether they still may.
 """

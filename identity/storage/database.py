@@ -20,6 +20,7 @@ from sqlalchemy.sql import ClauseElement
 
 from identity.errors import IdentityError
 
+
 class Row(Protocol):
     """A row by column name: `sqlite3.Row` or `asyncpg.Record`."""
 
@@ -58,6 +59,10 @@ class Database(Runner, Protocol):
     async def open(self) -> None: ...
 
     async def close(self) -> None: ...
+
+    async def execute(self, statement: ClauseElement, **parameters: object) -> int:
+        """A statement that is a transaction of its own, at half the round trips; how many rows it changed."""
+        ...
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """One write transaction: commits at the end of the block, rolls back when an exception leaves it."""

@@ -78,6 +78,10 @@ class PostgresqlDatabase:
         async with self.connection() as connection:
             return await connection.fetchrow(compiled.sql, *compiled.values(parameters))
 
+    async def execute(self, statement: ClauseElement, **parameters: Any) -> int:
+        async with self.connection() as connection:
+            return await _PostgresqlTransaction(connection, self._statements).execute(statement, **parameters)
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         async with self.connection() as connection:

@@ -75,6 +75,10 @@ class SqliteDatabase:
         row: Row | None = _run(self.reader, *self._prepare(statement, parameters)).fetchone()
         return row
 
+    async def execute(self, statement: ClauseElement, **parameters: Any) -> int:
+        sql, values = self._prepare(statement, parameters)
+        return await self.write(lambda connection: max(_run(connection, sql, values).rowcount, 0))
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         async with self._lock:

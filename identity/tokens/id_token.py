@@ -56,6 +56,6 @@ class IdTokenIssuer:
 
 
 def left_half_hash(value: str) -> str:
-    """`at_hash`: the left half of SHA-256, base64url (OpenID Connect Core §3.1.3.6); every algorithm of ours is -256."""
+    """`at_hash`: the left half of SHA-256, base64url (OpenID Connect Core §3.1.3.6); all our algorithms are -256."""
     digest = hashlib.sha256(value.encode("ascii")).digest()
     return base64.urlsafe_b64encode(digest[:16]).rstrip(b"=").decode()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from identity.web.templates import Pages
 
 _PLAIN: Headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]
-_NOBODY = Tenant(id=ROOT_TENANT, handle=ROOT_HANDLE, enabled=True, version=0, settings=TenantSettings())
+NOBODY = Tenant(id=ROOT_TENANT, handle=ROOT_HANDLE, enabled=True, version=0, settings=TenantSettings())
 
 
 class Failures:
@@ -47,7 +47,7 @@ class Failures:
             error = IdentityError("server_error", "Something went wrong on our side.", status=500)
         if kind == "json":
             return error_json(error)
-        tenant = request.tenant.tenant if request is not None else _NOBODY
+        tenant = request.tenant.tenant if request is not None else NOBODY
         return self.page(tenant, headers, error, trace_id)
 
     def page(
@@ -87,7 +87,7 @@ class Failures:
         """A page for a browser, a line for a program."""
         if any(name == b"accept" and b"text/html" in value for name, value in headers):
             error = IdentityError("not_found", "There is no page at this address.", status=404)
-            return self.page(_NOBODY, headers, error, new_trace_id(), title="Page not found")
+            return self.page(NOBODY, headers, error, new_trace_id(), title="Page not found")
         return Response(404, b"Not Found\n", list(_PLAIN))
 
     def unknown_host(self) -> Response:

@@ -22,6 +22,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from identity.telemetry import get_logger
+from identity.web.one_write import OneWrite
 
 MAXIMUM_HEADERS = 100
 BODY_SECONDS = 30.0
@@ -96,35 +97,6 @@ class _Watch:
 _watches: WeakKeyDictionary[ServerState, _Watch] = WeakKeyDictionary()
 
 
-class _OneWrite:
-    """The transport as a response sees it: uvicorn writes head and body apart, which costs a system call more (and the
-    reader a second wake-up). The head is held until the body comes, or the response ends without one."""
-
-    __slots__ = ("_head", "_transport", "is_closing")
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self._head = b""
-        self.is_closing = transport.is_closing
-
-    def write(self, data: bytes) -> None:
-        if self._head:
-            data, self._head = self._head + data, b""
-        elif data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 100 "):
-            self._head = data
-            return
-        self._transport.write(data)
-
-    def flush(self) -> None:
-        if self._head:
-            head, self._head = self._head, b""
-            self._transport.write(head)
-
-    def close(self) -> None:
-        self.flush()
-        self._transport.close()
-
-
 class LimitedProtocol(HttpToolsProtocol):
     """One connection. `deadline` is in loop time; what was to happen until then depends on the stage."""
 
@@ -154,7 +126,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._one_write = _OneWrite(transport)
+        self._one_write = OneWrite(transport)
         self.deadline = self.loop.time() + self._limits.head_seconds
         self._watch.start()
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from identity.clock import Clock
 from identity.domain.tenants import ROOT_HANDLE
 from identity.errors import IdentityError, Unavailable
-from identity.storage.configuration import Configuration, ConfigurationMoved
+from identity.storage.configuration import Configuration, ConfigurationMoved, TenantConfiguration
 from identity.web.client_address import ClientAddress
 from identity.web.cors import Cors
 from identity.web.csrf import same_origin
-from identity.web.failures import Failures
+from identity.web.failures import NOBODY, Failures
 from identity.web.messages import Headers, Request, Response
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ _WELL_KNOWN = re.compile(
     rb"(/\.well-known/(?:openid-configuration|oauth-authorization-server))(/t/[a-z0-9.-]{1,63})(/oauth2/token)?"
 )
 _RERUNS = 3
+_MACHINE = TenantConfiguration(tenant=NOBODY, keys=(), stores=(), checked_at=0)
+"""Stands for a tenant where there is none to read."""
 
 
 class Permission(StrEnum):
@@ -58,7 +60,8 @@ class Route:
     """`path` begins below the tenant's prefix; `{name}` as its last segment takes any one segment.
 
     `exact` marks the token road: it gets the cached tenant, compares versions itself, and is run again when they
-    have moved on. `same_origin` refuses unsafe methods from other origins.
+    have moved on. `same_origin` refuses unsafe methods from other origins. `any_host` marks what belongs to the machine
+    instead of a tenant: it answers under every host name, and while the database does not.
     """
 
     name: str
@@ -198,6 +201,8 @@ class Router:
             if not route.any_host and not self._known_host(headers):
                 return self._failures.unknown_host()
             tenant = self._configuration.cached(handle) if route.exact else None
+            if route.any_host and handle == ROOT_HANDLE:
+                tenant = _MACHINE
             if tenant is None:
                 tenant = await self._configuration.recent(handle)
                 if tenant is None:

@@ -1,8 +1,10 @@
 """Attack row 10: redirect addresses. To the letter, but for the port of a loopback literal."""
 
+import secrets
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -107,7 +109,7 @@ def test_an_unregistered_address_gets_no_error_and_no_flow(
 def test_a_code_is_redeemed_with_the_address_it_was_sent_to(
     standing_site: Site, application: Client, given: str | None
 ) -> None:
-    person = standing_site.person(f"redeemer{abs(hash(given))}")
+    person = standing_site.person(f"redeemer{secrets.token_hex(4)}")
     pkce = Pkce()
     code = standing_site.code(application, person, **pkce.parameters)
     form = {"grant_type": "authorization_code", "code": code, "code_verifier": pkce.verifier}
@@ -135,7 +137,7 @@ def test_a_code_is_redeemed_with_the_address_it_was_sent_to(
 def test_what_cannot_be_registered(standing_site: Site, address: str, why: str) -> None:
     for field in ("redirect_uris", "post_logout_redirect_uris"):
         with pytest.raises(IdentityError):
-            standing_site.application(**{field: (address,)})
+            standing_site.application("Refused", **dict[str, Any]({field: (address,)}))
 
 
 @pytest.mark.spec("RP-Initiated Logout", "3")

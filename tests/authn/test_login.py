@@ -126,8 +126,7 @@ def test_a_form_without_its_token(site: Site, token: str) -> None:
     assert (answer.status, answer.has("error-page")) == (403, True)
 
 
-@pytest.mark.parametrize("from_site", ["https://evil.example/", "null"])
-def test_a_form_from_another_site(site: Site, from_site: str) -> None:
+def test_a_form_from_another_site(site: Site) -> None:
     browser = site.browser()
     page = login_page(site, browser)
     answer = browser.post(page.url, {"username": "jane", "password": PASSWORD}, from_site="https://evil.example/")
@@ -159,13 +158,8 @@ def test_the_session_cookie(site: Site) -> None:
     cookie = browser.cookies.find(f"__Host-sso-{site.handle}")
     assert cookie is not None
     for each in (flow, cookie):
-        assert (each.secure, each.http_only, each.same_site, each.path, each.host_only) == (
-            True,
-            True,
-            "lax",
-            "/",
-            True,
-        )
+        assert (each.same_site, each.path) == ("lax", "/")
+        assert all((each.secure, each.http_only, each.host_only))
         assert len(each.value) == 43
     assert cookie.expires_at is None
     assert browser.cookies.find(flow.name) is None

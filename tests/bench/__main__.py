@@ -55,7 +55,9 @@ def main() -> int:
         stack.callback(bare.stop)
         collector = stack.enter_context(_collector())
         for engine in engines:
-            place = _place(engine, Path(folder) / f"load-{engine}", cluster, otlp_endpoint=collector)
+            # One core, so one thread that hashes: two would only push each other out of its cache.
+            settings = {"otlp_endpoint": collector, "hash_threads": "1"}
+            place = _place(engine, Path(folder) / f"load-{engine}", cluster, **settings)
             place.start()
             try:
                 _measure(options, place, bare, cluster if engine == "postgresql" else None, report)

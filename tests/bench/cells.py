@@ -196,8 +196,9 @@ class Bench:
         def middle(name: str) -> float:
             return float(median(window[name] for window in figures.windows))
 
-        figures.cpu_ms, figures.per_second = middle("cpu_ms"), median(
-            window["requests"] / window["seconds"] for window in figures.windows
+        figures.cpu_ms, figures.per_second = (
+            middle("cpu_ms"),
+            median(window["requests"] / window["seconds"] for window in figures.windows),
         )
         figures.database_ms = middle("database_ms") if self._database else None
         figures.p50_ms, figures.p99_ms = middle("p50_ms"), middle("p99_ms")

@@ -73,9 +73,7 @@ class Crowd:
         await asyncio.gather(*(self.one_user(number, begun + seconds) for number in range(self._users)))
         passed = time.perf_counter() - begun
         times = sorted(self.times)
-        return Load(
-            passed, len(times), self.errors, percentile(times, 0.5) * 1000, percentile(times, 0.99) * 1000
-        )
+        return Load(passed, len(times), self.errors, percentile(times, 0.5) * 1000, percentile(times, 0.99) * 1000)
 
     async def one_user(self, number: int, until: float) -> None:
         async with Http(self._base_url) as http:

@@ -45,7 +45,5 @@ def measure_starts(places: Sequence[Installation], settled_seconds: float) -> li
 
 def _import_seconds() -> float:
     begun = time.perf_counter()
-    subprocess.run(
-        [*command_on_core(SERVER_CORE), sys.executable, "-c", "import fastapi, sqlalchemy"], check=True
-    )
+    subprocess.run([*command_on_core(SERVER_CORE), sys.executable, "-c", "import fastapi, sqlalchemy"], check=True)
     return time.perf_counter() - begun

@@ -57,9 +57,7 @@ class Http:
     ) -> None:
         self._writer.close()
 
-    async def request(
-        self, method: str, path: str, form: Mapping[str, str] | None = None, **headers: str
-    ) -> Answer:
+    async def request(self, method: str, path: str, form: Mapping[str, str] | None = None, **headers: str) -> Answer:
         """`path` may be a whole address of ours."""
         if self.cookies:
             headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())

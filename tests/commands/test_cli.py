@@ -202,3 +202,44 @@ def test_the_master_key_can_be_replaced(tmp_path: Path) -> None:
     assert "Sealed" in identity("keys", "rewrap", folder=tmp_path, **both, **place).stdout
     assert identity("check", folder=tmp_path, IDENTITY_MASTER_KEY=new, **place).returncode == 0
     assert identity("check", folder=tmp_path, IDENTITY_MASTER_KEY=old, **place).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "content", "reason"),
+    [
+        ("users import", None, "does not exist"),
+        ("users import", b"name\nx\n", "no column password and username"),
+        ("users import", b"\xff\xfe\x00", "cannot be read as CSV in UTF-8"),
+        ("stores add corp --settings", None, "does not exist"),
+        ("stores add corp --settings", b"{", "is not JSON"),
+        ("stores add corp --settings", b"[1]", "must hold one JSON object"),
+    ],
+)
+def test_an_unusable_file_is_named_without_a_stack(
+    cli: Cli, tmp_path: Path, command: str, content: bytes | None, reason: str
+) -> None:
+    file = tmp_path / "file"
+    if content is not None:
+        file.write_bytes(content)
+    result = cli(*command.split(), str(file))
+    assert result.exit_code == 2
+    # The terminal's width breaks the sentence, and a frame stands around it.
+    assert reason in " ".join(re.sub("[│╭╮╰╯─]", " ", result.output).split())
+
+
+def test_a_spreadsheets_csv_begins_with_a_byte_order_mark(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "people.csv"
+    file.write_bytes(b"\xef\xbb\xbfusername,password\nsheet,correct horse battery\n")
+    assert "Imported 1 of 1." in cli.output("users", "import", str(file))
+
+
+def test_a_taken_client_id_is_named(cli: Cli) -> None:
+    arguments = ("applications", "create", "Twice", "--client-id", "twice", "--machine")
+    cli.output(*arguments)
+    assert cli.refusal(*arguments) == "There is an application 'twice' already."
+
+
+def test_an_update_without_a_setting_is_refused(cli: Cli) -> None:
+    result = cli("applications", "update", "whatever")
+    assert result.exit_code == 2
+    assert "--set" in result.output

@@ -1,4 +1,4 @@
-"""Apache's mod_auth_openidc, a certified relying party, protects an application that knows nothing of OpenID Connect."""
+"""Apache's mod_auth_openidc, a certified relying party, before an application that knows nothing of OpenID Connect."""
 
 from typing import TYPE_CHECKING
 

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import httpx
 import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
@@ -124,11 +125,10 @@ def test_ballerina_verifies_by_kid_with_rsa_keys_it_can_read(site: Site) -> None
 def test_ballerina_gets_client_credentials_in_either_way(site: Site, bearer: str) -> None:
     method = "client_secret_basic" if bearer == "header" else "client_secret_post"
     machine = site.machine(token_endpoint_auth_method=method)
-    body, auth = "grant_type=client_credentials&scope=read", None
-    if bearer == "header":
-        auth = machine.basic
-    else:
+    body = "grant_type=client_credentials&scope=read"
+    if bearer == "body":
         body += f"&client_id={machine.client_id}&client_secret={machine.secret}"
+    auth = httpx.BasicAuth(*machine.basic) if bearer == "header" else httpx.USE_CLIENT_DEFAULT
     answer = site.http.post("/oauth2/token", content=body, headers=FORM, auth=auth).json()
     assert type(answer["expires_in"]) is int
     assert all(type(answer[name]) is str for name in ("access_token", "token_type", "scope"))

@@ -195,7 +195,7 @@ def test_the_port_of_a_loopback_address_is_free(site: Site, presented: str, acce
 def test_an_applications_own_scheme_goes_on_by_a_page(site: Site) -> None:
     client = site.public_application(redirect_uris=("com.example.app:/cb",))
     pkce = Pkce()
-    page = site.sign_in(client, site.jane, **pkce.parameters)
+    page = site.sign_in(client, site.jane, browser=site.browser(), **pkce.parameters)
     assert page.status == 200
     address = page.element("continue").attributes["href"]
     assert address.startswith("com.example.app:/cb?code=")

@@ -22,7 +22,8 @@ def preflight(site: Site, path: str, origin: str) -> httpx.Response:
 
 def allowed(response: httpx.Response) -> str | None:
     assert "access-control-allow-credentials" not in response.headers
-    return response.headers.get("access-control-allow-origin")
+    origin: str | None = response.headers.get("access-control-allow-origin")
+    return origin
 
 
 @pytest.mark.parametrize("path", REGISTERED)
@@ -82,7 +83,7 @@ def test_pages_and_introspection_are_nobodys(site: Site, path: str) -> None:
 def test_a_single_page_application_goes_the_whole_road(site: Site) -> None:
     client = site.public_application(web_origins=(ORIGIN,))
     pkce = Pkce()
-    code = response_parameters(site.sign_in(client, site.jane, **pkce.parameters))["code"]
+    code = response_parameters(site.sign_in(client, site.jane, browser=site.browser(), **pkce.parameters))["code"]
     form = {
         "grant_type": "authorization_code", "code": code, "redirect_uri": client.redirect_uri,
         "code_verifier": pkce.verifier, "client_id": client.client_id,

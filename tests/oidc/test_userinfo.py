@@ -26,7 +26,7 @@ def ada(site: Site) -> Person:
 
 def allowed_tokens(site: Site, client: Client, person: Person, **parameters: str | None) -> dict[str, Any]:
     """Sign in, allow what is asked, redeem."""
-    page = site.sign_in(client, person, **parameters)
+    page = site.sign_in(client, person, browser=site.browser(), **parameters)
     if page.has("consent-allow"):
         page = page.submit("consent-allow")
     tokens: dict[str, Any] = site.redeem(client, response_parameters(page)["code"]).json()

@@ -50,11 +50,11 @@ class InProcessServer(RunningServer):
         self.base_url = BASE_URL
         self.clock = SetClock()
         self._threads = LoopThread()
-        settings = Settings(data=data, master_key=self.master_key)  # type: ignore[arg-type]  # pydantic converts it
+        settings = Settings(data=data, master_key=self.master_key)
         self._threads.run(prepare(settings, BASE_URL, lambda _: None), 30)
         self.server = Server(settings, BASE_URL, clock=self.clock)
         self._threads.run(self._open(), 30)
-        self._transport = httpx.ASGITransport(self.server.app, client=("127.0.0.1", 1))  # type: ignore[arg-type]
+        self._transport = httpx.ASGITransport(self.server.app, client=("127.0.0.1", 1))
 
     async def _open(self) -> None:
         await self.server.foundation.open()

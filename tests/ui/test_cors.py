@@ -1,4 +1,4 @@
-"""Scripts of other origins: a registered one may call the token road and userinfo, others read nothing (decision 20)."""
+"""Scripts of other origins: a registered one may call the token road and userinfo, others read nothing."""
 
 from typing import TYPE_CHECKING, Any
 
