@@ -120,7 +120,8 @@ def _refusal(asked: list[asyncio.Task[Outcome]]) -> Refused:
         raise (unexpected or errors)[0]
     refusals = [outcome for outcome in (task.result() for task in asked) if isinstance(outcome, Refused)]
     known = [refused for refused in refusals if refused.reason is not RefusalReason.UNKNOWN_USER]
-    return (known or refusals)[0]
+    # A tenant may have disconnected every store it had.
+    return (known or refusals or [Refused(RefusalReason.UNKNOWN_USER)])[0]
 
 
 async def _abandon(asked: list[asyncio.Task[Outcome]]) -> None:

@@ -13,6 +13,7 @@ from identity.authn.login_flow import FlowNotFound, LoginFlows, LoginRecord, Ope
 from identity.authn.sso_sessions import PASSWORD_ACR, SsoSessions
 from identity.clock import SECOND, Clock
 from identity.domain.applications import Application
+from identity.domain.redirect_uris import match_redirect_uri
 from identity.domain.sessions import SsoSession
 from identity.oauth2.authorization_request import (
     AuthorizationRequest,
@@ -195,6 +196,9 @@ class AuthorizationEndpoint:
         application = await self._configuration.exact_application(http.tenant, request.client_id)
         if application is None or not application.enabled:
             raise PageError("invalid_client", "The application is disabled or gone.")
+        if not match_redirect_uri(request.redirect_uri, application.redirect_uris):
+            # It was when the sign-in began; meanwhile it may have been taken away, with good reason.
+            raise PageError("invalid_request", "The redirect_uri is no longer registered for this application.")
         try:
             return await self._finish(http, flow, application, request)
         except RefusedRequest as refused:
@@ -207,6 +211,8 @@ class AuthorizationEndpoint:
     async def _finish(
         self, http: Request, flow: OpenFlow, application: Application, request: AuthorizationRequest
     ) -> Response:
+        if "authorization_code" not in application.grant_types:
+            raise RefusedRequest(request, OAuthError("unauthorized_client", "This application may no longer do this."))
         if flow.record.undecided:
             return await self._decide_late(http, flow, application, request)
         if flow.needs_sign_in:

@@ -12,9 +12,8 @@ from identity.domain.applications import Application
 from identity.domain.redirect_uris import match_redirect_uri
 from identity.errors import IdentityError
 from identity.oauth2.errors import OAuthError
-
 from identity.storage.configuration import TenantConfiguration
-from identity.tokens.claims import IDENTITY_SCOPES, ClaimRequests, parse_claim_requests
+from identity.tokens.claims import IDENTITY_SCOPES, ClaimRequests, parse_claim_requests, require_distinct_members
 from identity.tokens.jose import MAXIMUM_JWT
 
 RESPONSE_MODES = ("query", "fragment", "form_post")
@@ -173,6 +172,7 @@ def read_claims(draft: Draft) -> None:
     if text is None:
         return
     try:
+        require_distinct_members(text)
         draft.claims = parse_claim_requests(text)
     except (ValueError, RecursionError):
         raise OAuthError("invalid_request", "The claims parameter is not a JSON object as OpenID Connect defines it.") \

@@ -1,5 +1,6 @@
 """Which claims a grant may show: scopes and the `claims` parameter (OpenID Connect Core §5.4, §5.5)."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,6 +54,16 @@ def parse_claim_requests(text: str) -> ClaimRequests:
                 raise ValueError(f"claims.{place}.{name}.values is not an array")
         requests[place] = members
     return requests
+
+
+def require_distinct_members(text: str) -> None:
+    """Raises ValueError when an object of this JSON text names a member twice: it would have two readings."""
+
+    def members(pairs: list[tuple[str, Any]]) -> None:
+        if len({name for name, _ in pairs}) != len(pairs):
+            raise ValueError("repeated member")
+
+    json.loads(text, object_pairs_hook=members)
 
 
 def requested_names(requested_claims: str, place: str) -> frozenset[str]:

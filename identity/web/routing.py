@@ -33,6 +33,7 @@ _TENANT_PATH = re.compile(rb"/t/([a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?)(/.*)")
 _WELL_KNOWN = re.compile(
     rb"(/\.well-known/(?:openid-configuration|oauth-authorization-server))(/t/[a-z0-9.-]{1,63})(/oauth2/token)?"
 )
+_NO_SEGMENT = (b"", b".", b"..")
 _RERUNS = 3
 _MACHINE = TenantConfiguration(tenant=NOBODY, keys=(), stores=(), checked_at=0)
 """Stands for a tenant where there is none to read."""
@@ -168,7 +169,7 @@ class Router:
     def _find_prefixed(self, path: bytes, method: str) -> tuple[Route | None, str]:
         head, _, last = path.rpartition(b"/")
         route = self._prefixed.get((head + b"/", method))
-        if route is None or not last or not last.isascii() or b"%" in last or b";" in last:
+        if route is None or last in _NO_SEGMENT or not last.isascii() or b"%" in last or b";" in last:
             if path.startswith(b"/static/"):
                 return self._prefixed.get((b"/static/", method)), path[len(b"/static/"):].decode("latin-1")
             return None, ""

@@ -41,8 +41,10 @@ def tokens_of(
 ) -> dict[str, str]:
     """Sign in with this browser, or use its session, and redeem; the token response."""
     pkce = Pkce()
-    code = response_parameters(site.sign_in(client, person, browser=browser, **(pkce.parameters | parameters)))["code"]
-    response = site.redeem(client, code, code_verifier=pkce.verifier)
+    page = site.sign_in(client, person, browser=browser, **(pkce.parameters | parameters))
+    if page.has("consent-allow"):
+        page = page.submit("consent-allow")
+    response = site.redeem(client, response_parameters(page)["code"], code_verifier=pkce.verifier)
     assert response.status_code == 200, response.text
     answer: dict[str, str] = response.json()
     return answer

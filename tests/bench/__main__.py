@@ -55,9 +55,7 @@ def main() -> int:
         stack.callback(bare.stop)
         collector = stack.enter_context(_collector())
         for engine in engines:
-            # One core, so one thread that hashes: two would only push each other out of its cache.
-            settings = {"otlp_endpoint": collector, "hash_threads": "1"}
-            place = _place(engine, Path(folder) / f"load-{engine}", cluster, **settings)
+            place = _place(engine, Path(folder) / f"load-{engine}", cluster, otlp_endpoint=collector)
             place.start()
             try:
                 _measure(options, place, bare, cluster if engine == "postgresql" else None, report)
@@ -85,9 +83,9 @@ def _measure(
         report.figures.append(figures)
         print_figures(figures)
     if options.only in ("", "flood"):
-        maximum = bench.figures.get("introspection, person") or bench.measure(cells(place)[0])
+        full = bench.figures.get("introspection, person") or bench.measure(cells(place)[0])
         pairs = 2 if options.quick else 5
-        delay = measure_delay(place, maximum.per_second, seconds=options.seconds, pairs=pairs)
+        delay = measure_delay(place, full, seconds=options.seconds, pairs=pairs)
         report.delays[place.engine] = delay
         print_delay(place.engine, delay)
 

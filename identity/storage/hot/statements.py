@@ -12,6 +12,8 @@ RowOf = Callable[[str, str, str, str], str]
 # A token without a grant gives NULL here, and a NULL key ends an index scan before it begins.
 _GRANT = "nullif(coalesce(nullif(k.grant_id, ''), q.grant_id), '')"
 _USERNAME = "coalesce(case when u.store = 'PRIMARY' then u.username else u.store || '/' || u.username end, '')"
+# A client id may have been deleted and registered anew: a grant is its application's, not its client id's.
+_GRANT_IS_ITS_OWN = "coalesce(g.application = coalesce(nullif(k.application, ''), q.application), false)"
 # No grant needs no subject; a grant that is gone, or whose subject is gone, has none that is current.
 _SUBJECT_CURRENT = (
     "case when {grant} is null then true when g.id is null then false when g.subject = '' then true"
@@ -27,7 +29,7 @@ select t.version, c.version, k.hash is not null,
  coalesce(nullif(k.application, ''), q.application), coalesce(a.enabled = 1, false),
  coalesce(k.scope, ''), coalesce(k.audience, ''), coalesce(k.issued_at, 0), coalesce(k.expires_at, 0),
  k.revoked_at is not null,
- coalesce({_GRANT}, ''), g.id is not null, g.revoked_at is not null, {_SESSION_ENDED.format(ended="")},
+ coalesce({_GRANT}, ''), {_GRANT_IS_ITS_OWN}, g.revoked_at is not null, {_SESSION_ENDED.format(ended="")},
  coalesce(g.subject, ''), {_USERNAME}, {_SUBJECT_CURRENT.format(grant=_GRANT)}, coalesce(u.version, 0),
  {{claims}}
 from {{questions}}
