@@ -8,7 +8,8 @@ from identity.clock import SECOND, Clock
 from identity.domain.tenants import RateLimit
 from identity.storage import attempts
 from identity.storage.configuration import TenantConfiguration
-from identity.storage.database import Database, Transaction
+from identity.storage.attempts import Windows
+from identity.storage.database import Database
 from identity.web.client_address import limit_key
 
 
@@ -31,41 +32,40 @@ class Lockout:
 
     async def admit(self, tenant: TenantConfiguration, username: str, address: str) -> Admission:
         """Count one try. Known and unknown names count alike."""
-        settings, now = tenant.settings, self._clock.now()
+        settings = tenant.settings
         key = account_key(username)
-        async with self._database.transaction() as transaction:
-            account = await attempts.count_attempt(
-                transaction, tenant.id, key, now=now, window=settings.lockout_window * SECOND,
-                limit=settings.lockout_attempts, lock_until=now + settings.lockout_seconds * SECOND,
-            )
-            limited = await self._over(
-                transaction, tenant, f"address:{limit_key(address)}", settings.login_limit_address, now
-            )
-            limited |= await self._over(transaction, tenant, "tenant", settings.login_limit_tenant, now)
+        tries = await attempts.count_try(
+            self._database,
+            tenant.id,
+            account=key,
+            address=f"address:{limit_key(address)}",
+            windows=Windows(
+                account=settings.lockout_window * SECOND,
+                address=settings.login_limit_address.seconds * SECOND,
+                everybody=settings.login_limit_tenant.seconds * SECOND,
+                limit=settings.lockout_attempts,
+                lock=settings.lockout_seconds * SECOND,
+            ),
+            now=self._clock.now(),
+        )
         off = settings.lockout_attempts == 0
         return Admission(
-            locked=not off and account.count > settings.lockout_attempts,
-            limited=limited,
-            just_locked=not off and account.count == settings.lockout_attempts,
+            locked=not off and tries.account > settings.lockout_attempts,
+            limited=_over(tries.address, settings.login_limit_address)
+            or _over(tries.everybody, settings.login_limit_tenant),
+            just_locked=not off and tries.account == settings.lockout_attempts,
             account_key=key,
         )
 
     async def take_back(self, tenant: TenantConfiguration, admission: Admission) -> None:
         """The try could not be judged (directory down, hash lane full): an outage must not lock people out."""
-        async with self._database.transaction() as transaction:
-            await attempts.take_back_attempt(
-                transaction, tenant.id, admission.account_key, limit=tenant.settings.lockout_attempts
-            )
-
-    async def _over(
-        self, transaction: Transaction, tenant: TenantConfiguration, key: str, limit: RateLimit, now: int
-    ) -> bool:
-        if limit.count == 0:
-            return False
-        counted = await attempts.count_attempt(
-            transaction, tenant.id, key, now=now, window=limit.seconds * SECOND, limit=-1, lock_until=None
+        await attempts.take_back_attempt(
+            self._database, tenant.id, admission.account_key, limit=tenant.settings.lockout_attempts
         )
-        return counted.count > limit.count
+
+
+def _over(count: int, limit: RateLimit) -> bool:
+    return limit.count > 0 and count > limit.count
 
 
 def account_key(username: str) -> str:

@@ -20,15 +20,18 @@ from identity.clock import SECOND, Clock
 from identity.domain.applications import ApplicationId
 from identity.domain.login_flows import FlowId, LoginFlow
 from identity.domain.sessions import SessionId, SsoSession
+from identity.domain.users import Subject
 from identity.errors import IdentityError
 from identity.ids import new_id, new_secret
 from identity.secrets import token_hash
 from identity.storage import attempts, login_flows, sso_sessions
 from identity.storage.configuration import TenantConfiguration
 from identity.storage.database import Database
-from identity.storage.subjects import ensure_subject
+from identity.storage.subjects import ensure_subject, find_subject_of_user
+from identity.storage.write_batch import WriteBatch
 from identity.telemetry import Metrics
 from identity.web.messages import Request, Response
+from userstores.spi import StoreUser
 
 PASSWORD_ONLY = Definition((Step((password.NAME,)),))
 
@@ -167,24 +170,21 @@ class LoginFlows:
         running = await self._sessions.current(request)
         now = self._clock.now()
         cookie = new_secret()
-        async with self._database.transaction() as transaction:
-            subject = await ensure_subject(
-                transaction, request.tenant.id, store=answer.user.store, external_id=answer.user.id,
-                username=answer.user.username, now=now,
-            )
-            if not subject.enabled:
-                return PasswordAnswer(None, "refused")
-            session, value = await self._sessions.begin(
-                transaction, request, Person(answer.user, subject), running=running, remember=remember,
-                amr=password.AMR,
-            )
-            await attempts.clear_attempts(transaction, request.tenant.id, answer.account_key)
-            record = replace(flow.record, entries=(*flow.record.entries, _success(subject.id, now)))
-            saved = await login_flows.save_login_flow(
-                transaction, flow.row, journal=_encode(record), session=session.id, cookie_hash=token_hash(cookie)
-            )
-            if not saved:
-                raise FlowNotFound("two tabs at once")
+        subject = await self._subject(request.tenant, answer.user, now)
+        if not subject.enabled:
+            return PasswordAnswer(None, "refused")
+        batch = WriteBatch()
+        session, value = await self._sessions.begin(
+            batch, request, Person(answer.user, subject), running=running, remember=remember, amr=password.AMR
+        )
+        await attempts.clear_attempts(batch, request.tenant.id, answer.account_key)
+        record = replace(flow.record, entries=(*flow.record.entries, _success(subject.id, now)))
+        await login_flows.save_login_flow(
+            batch, flow.row, journal=_encode(record), session=session.id, cookie_hash=token_hash(cookie)
+        )
+        batch.expect_one()
+        if not await self._database.commit(batch):
+            raise FlowNotFound("two tabs at once, or the session ended meanwhile")
         self._metrics.sign_in("succeeded")
         # Each use prolongs the session's row, not the cookie: it has to last as long as the session possibly can.
         self._cookies.set_session(
@@ -192,6 +192,16 @@ class LoginFlows:
         )
         self._cookies.set_flow(response, flow.row.id, cookie, request.tenant.settings.flow_lifetime)
         return answer
+
+    async def _subject(self, tenant: TenantConfiguration, user: StoreUser, now: int) -> Subject:
+        """Who this person is in tokens; written only at the first sign-in and after a renaming."""
+        known = await find_subject_of_user(self._database, tenant.id, user.store, user.id)
+        if known is not None and known.username == user.username:
+            return known
+        async with self._database.transaction() as transaction:
+            return await ensure_subject(
+                transaction, tenant.id, store=user.store, external_id=user.id, username=user.username, now=now
+            )
 
     async def go_on_with_session(self, flow: OpenFlow, session: SsoSession) -> None:
         """The person chose the account that is signed in already."""

@@ -14,6 +14,7 @@ from identity.storage import sso_sessions
 from identity.storage.configuration import TenantConfiguration
 from identity.storage.database import Database, Transaction
 from identity.storage.events import record
+from identity.storage.write_batch import WriteBatch
 from identity.web.messages import Request
 
 PASSWORD_ACR = "1"  # noqa: S105
@@ -50,7 +51,7 @@ class SsoSessions:
 
     async def begin(
         self,
-        transaction: Transaction,
+        batch: WriteBatch,
         request: Request,
         person: Person,
         *,
@@ -58,7 +59,7 @@ class SsoSessions:
         remember: bool,
         amr: str,
     ) -> tuple[SsoSession, str]:
-        """A session for this person and its new cookie value.
+        """Note a session for this person in `batch`; the session and its new cookie value.
 
         A running session of the same person goes on under its `sid` with a new cookie and `auth_time`; another
         person's is ended first: one browser, one person.
@@ -70,17 +71,18 @@ class SsoSessions:
                 running, cookie_hash=token_hash(value), auth_time=now, last_seen_at=now, remembered=remember, amr=amr
             )
             renewed = replace(renewed, expires_at=self._until(request.tenant, renewed, now))
-            if await sso_sessions.replace_session_cookie(
-                transaction, request.tenant.id, running.id, cookie_hash=renewed.cookie_hash, at=now,
+            await sso_sessions.replace_session_cookie(
+                batch, request.tenant.id, running.id, cookie_hash=renewed.cookie_hash, at=now,
                 until=renewed.expires_at, remembered=remember, acr=PASSWORD_ACR, amr=amr,
-            ):
-                await self._record(transaction, EventType.SESSION_REAUTHENTICATED, request, renewed)
-                return renewed, value
-        elif running is not None:
-            await self.end(transaction, request, running)
+            )
+            batch.expect_one()
+            await self._record(batch, EventType.SESSION_REAUTHENTICATED, request, renewed)
+            return renewed, value
+        if running is not None:
+            await self.end(batch, request, running)
         session = self._new_session(request, person, token_hash(value), remember, amr, now)
-        await sso_sessions.insert_session(transaction, session)
-        await self._record(transaction, EventType.SIGN_IN_SUCCEEDED, request, session)
+        await sso_sessions.insert_session(batch, session)
+        await self._record(batch, EventType.SIGN_IN_SUCCEEDED, request, session)
         return session, value
 
     async def end(self, transaction: Transaction, request: Request, session: SsoSession) -> bool:

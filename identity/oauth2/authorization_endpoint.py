@@ -232,8 +232,7 @@ class AuthorizationEndpoint:
                 await self._flows.ask_consent(flow, " ".join(missing))
                 return redirect(f"{http.tenant.prefix}/consent/{flow.row.id}")
             scope = request.scope
-        await self._use_up(flow)
-        response = await self._issue(http, application, request, session, scope)
+        response = await self._issue(http, application, request, session, scope, flow)
         self._cookies.clear_flow(response, flow.row.id)
         return response
 
@@ -252,10 +251,16 @@ class AuthorizationEndpoint:
             raise FlowNotFound("used up meanwhile")
 
     async def _issue(
-        self, http: Request, application: Application, request: AuthorizationRequest, session: SsoSession, scope: str
+        self,
+        http: Request,
+        application: Application,
+        request: AuthorizationRequest,
+        session: SsoSession,
+        scope: str,
+        flow: OpenFlow | None = None,
     ) -> Response:
         try:
-            code = await self._codes.issue(http, application, request, session, scope)
+            code = await self._codes.issue(http, application, request, session, scope, flow.row if flow else None)
         except PersonGone:
             raise RefusedRequest(request, OAuthError(*LOGIN_REQUIRED)) from None
         except StoreUnavailable:

@@ -1,19 +1,22 @@
 """Writes a grant and its authorization code: the end of every authorization that succeeds."""
 
 from identity.authn.consent import Consents
+from identity.authn.login_flow import FlowNotFound
 from identity.authn.people import People
 from identity.clock import SECOND, Clock
 from identity.domain.applications import Application
 from identity.domain.events import Event, EventType
 from identity.domain.grants import AuthorizationCode, Grant, GrantId
+from identity.domain.login_flows import LoginFlow
 from identity.domain.sessions import SsoSession
 from identity.ids import new_id, new_secret
 from identity.oauth2.authorization_request import AuthorizationRequest
 from identity.secrets import Sealer, token_hash
-from identity.storage import grants
+from identity.storage import grants, login_flows
 from identity.storage.configuration import TenantConfiguration
 from identity.storage.database import Database
 from identity.storage.events import record
+from identity.storage.write_batch import WriteBatch
 from identity.tokens.claims import names_of_scope, requested_names, seal_claims, select_claims
 from identity.tokens.issuer import AUTHORIZATION_CODE_PREFIX
 from identity.web.messages import Request
@@ -46,9 +49,19 @@ class CodeIssuer:
         )
 
     async def issue(
-        self, http: Request, application: Application, request: AuthorizationRequest, session: SsoSession, scope: str
+        self,
+        http: Request,
+        application: Application,
+        request: AuthorizationRequest,
+        session: SsoSession,
+        scope: str,
+        flow: LoginFlow | None,
     ) -> str:
-        """The code. Raises PersonGone, StoreUnavailable: who is disabled in a directory is noticed here."""
+        """The code; `flow`, when there is one, is used up with it.
+
+        Raises FlowNotFound when somebody used it before, PersonGone or StoreUnavailable: who is disabled in a directory
+        is noticed here.
+        """
         tenant = http.tenant
         subject = await self._people.subject(tenant, session.subject)
         person = await self._people.current(tenant, subject) if subject is not None else None
@@ -82,9 +95,11 @@ class CodeIssuer:
             created_at=now,
             expires_at=now + lifetime * SECOND,
         )
-        return await self._store(http, grant, request)
+        return await self._store(http, grant, request, flow)
 
-    async def _store(self, http: Request, grant: Grant, request: AuthorizationRequest) -> str:
+    async def _store(
+        self, http: Request, grant: Grant, request: AuthorizationRequest, flow: LoginFlow | None
+    ) -> str:
         code = AUTHORIZATION_CODE_PREFIX + new_secret()
         row = AuthorizationCode(
             tenant=grant.tenant,
@@ -94,15 +109,20 @@ class CodeIssuer:
             code_challenge=request.code_challenge,
             expires_at=grant.created_at + http.tenant.settings.code_lifetime * SECOND,
         )
-        async with self._database.transaction() as transaction:
-            await grants.insert_grant(transaction, grant)
-            await grants.insert_authorization_code(transaction, row)
-            await record(
-                transaction,
-                Event(
-                    tenant=grant.tenant, type=EventType.GRANT_ISSUED, at=grant.created_at, subject=grant.subject,
-                    application=grant.application, session=grant.session or "", grant=grant.id,
-                    address=http.address, trace_id=http.trace_id, data={"scope": grant.scope},
-                ),
-            )
+        batch = WriteBatch()
+        if flow is not None:
+            await login_flows.consume_login_flow(batch, flow, grant.created_at)
+            batch.expect_one()
+        await grants.insert_grant(batch, grant)
+        await grants.insert_authorization_code(batch, row)
+        await record(
+            batch,
+            Event(
+                tenant=grant.tenant, type=EventType.GRANT_ISSUED, at=grant.created_at, subject=grant.subject,
+                application=grant.application, session=grant.session or "", grant=grant.id,
+                address=http.address, trace_id=http.trace_id, data={"scope": grant.scope},
+            ),
+        )
+        if not await self._database.commit(batch):
+            raise FlowNotFound("used up meanwhile")
         return code

@@ -2,38 +2,48 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, bindparam, case, delete, null, select, update
+from sqlalchemy import BigInteger, bindparam, case, delete, null, update
+from sqlalchemy.dialects.postgresql import insert
 
 from identity.domain.tenants import TenantId
-from identity.storage.database import Runner, Transaction, insert_into, of_tenant
+from identity.storage.database import Database, Transaction, of_tenant
 from identity.storage.tables import attempt as table
 
-_FIND = select(table.c.count, table.c.window_ends_at, table.c.locked_until).where(
-    of_tenant(table), table.c.key == bindparam("key")
-)
-_INSERT = insert_into(table)
+EVERYBODY = "tenant"
+_ROWS = [
+    {
+        "tenant": bindparam("tenant"),
+        "key": bindparam(name),
+        "count": 1,
+        "window_ends_at": bindparam(f"{name}_window"),
+        "locked_until": bindparam("first_lock", type_=BigInteger) if name == "account" else null(),
+    }
+    for name in ("account", "address", "everybody")
+]
+_INSERT = insert(table).values(_ROWS)
 # A window that has ended, or a lock that has run out, begins a new count. The row outlives its lock: a window that
 # ended first, or the purge, would open the account early.
 _OVER = (table.c.window_ends_at <= bindparam("now")) | (table.c.locked_until <= bindparam("now"))
 _NEXT = case((_OVER, 1), else_=table.c.count + 1)
 _LOCK_UNTIL = bindparam("lock_until", type_=BigInteger)
+_LOCKS_NOW = (table.c.key == bindparam("account")) & (bindparam("limit") == _NEXT)
 _COUNT = _INSERT.on_conflict_do_update(
     index_elements=[table.c.tenant, table.c.key],
     set_={
         "count": _NEXT,
         "window_ends_at": case(
             (_OVER, _INSERT.excluded.window_ends_at),
-            ((bindparam("limit") == _NEXT) & (table.c.window_ends_at < _LOCK_UNTIL), _LOCK_UNTIL),
+            (_LOCKS_NOW & (table.c.window_ends_at < _LOCK_UNTIL), _LOCK_UNTIL),
             else_=table.c.window_ends_at,
         ),
         # The lock begins at the limit and is not prolonged by tries during it.
         "locked_until": case(
-            (bindparam("limit") == _NEXT, _LOCK_UNTIL),
+            (_LOCKS_NOW, _LOCK_UNTIL),
             (_OVER, _INSERT.excluded.locked_until),
             else_=table.c.locked_until,
         ),
     },
-).returning(table.c.count, table.c.locked_until)
+).returning(table.c.key, table.c.count)
 _TAKE_BACK = (
     update(table)
     .where(table.c.tenant == bindparam("b_tenant"), table.c.key == bindparam("b_key"), table.c.count > 0)
@@ -46,41 +56,52 @@ _CLEAR = delete(table).where(of_tenant(table), table.c.key == bindparam("key"))
 
 
 @dataclass(frozen=True, slots=True)
-class Attempts:
-    count: int
-    locked_until: int | None
+class Tries:
+    """How often each has tried in its running window, this try included."""
+
+    account: int
+    address: int
+    everybody: int
 
 
-async def find_attempts(runner: Runner, tenant: TenantId, key: str, now: int) -> Attempts:
-    row = await runner.fetch_one(_FIND, tenant=tenant, key=key)
-    if row is None:
-        return Attempts(0, None)
-    locked = row["locked_until"] if row["locked_until"] is not None and row["locked_until"] > now else None
-    return Attempts(row["count"] if row["window_ends_at"] > now else 0, locked)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Windows:
+    """Lengths of the windows in µs; from the `limit`th try of an account on, it is locked for `lock` µs."""
+
+    account: int
+    address: int
+    everybody: int
+    limit: int
+    lock: int
 
 
-async def count_attempt(
-    transaction: Transaction, tenant: TenantId, key: str, *, now: int, window: int, limit: int, lock_until: int | None
-) -> Attempts:
-    """Count one try in the running window of `window` µs; from the `limit`th on, locked until `lock_until`."""
-    row = await transaction.fetch_one(
+async def count_try(
+    database: Database, tenant: TenantId, *, account: str, address: str, windows: Windows, now: int
+) -> Tries:
+    """Count one try for the account, the address and the whole tenant, in one statement."""
+    lock_until = now + windows.lock
+    first_lock = lock_until if windows.limit == 1 else None
+    rows = await database.fetch_changed(
         _COUNT,
         tenant=tenant,
-        key=key,
-        count=1,
-        window_ends_at=max(now + window, lock_until or 0) if limit == 1 else now + window,
-        locked_until=lock_until if limit <= 1 else None,
-        now=now,
-        limit=limit,
+        account=account,
+        address=address,
+        everybody=EVERYBODY,
+        account_window=max(now + windows.account, first_lock or 0),
+        address_window=now + windows.address,
+        everybody_window=now + windows.everybody,
+        first_lock=first_lock,
         lock_until=lock_until,
+        limit=windows.limit,
+        now=now,
     )
-    assert row is not None
-    return Attempts(row["count"], row["locked_until"])
+    counts = {row["key"]: int(row["count"]) for row in rows}
+    return Tries(counts[account], counts[address], counts[EVERYBODY])
 
 
-async def take_back_attempt(transaction: Transaction, tenant: TenantId, key: str, *, limit: int) -> None:
+async def take_back_attempt(database: Database, tenant: TenantId, key: str, *, limit: int) -> None:
     """A try that nobody could judge does not count; nor does the lock that it alone began."""
-    await transaction.execute(_TAKE_BACK, b_tenant=tenant, b_key=key, limit=limit)
+    await database.execute(_TAKE_BACK, b_tenant=tenant, b_key=key, limit=limit)
 
 
 async def clear_attempts(transaction: Transaction, tenant: TenantId, key: str) -> None:

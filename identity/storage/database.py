@@ -11,7 +11,7 @@ Transactions are short and explicit: nothing slow (hash, directory, HTTP, script
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import ColumnElement, Table, bindparam
 from sqlalchemy.dialects.postgresql import Insert, insert
@@ -19,6 +19,9 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement
 
 from identity.errors import IdentityError
+
+if TYPE_CHECKING:
+    from identity.storage.write_batch import WriteBatch
 
 
 class Row(Protocol):
@@ -62,6 +65,14 @@ class Database(Runner, Protocol):
 
     async def execute(self, statement: ClauseElement, **parameters: object) -> int:
         """A statement that is a transaction of its own, at half the round trips; how many rows it changed."""
+        ...
+
+    async def fetch_changed(self, statement: ClauseElement, **parameters: object) -> Sequence[Row]:
+        """What one writing statement returns, in a transaction of its own."""
+        ...
+
+    async def commit(self, batch: "WriteBatch") -> bool:
+        """Write a batch as one transaction. False: a write that expected its row did not find it, nothing is written."""
         ...
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:

