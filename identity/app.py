@@ -188,7 +188,7 @@ class Server:
                 *self._oauth2_routes(),
                 *self._oidc_routes(),
                 *self._account_routes(),
-                *_operation_routes(Operations(database, self.metrics, clock)),
+                *_operation_routes(Operations(database, self.metrics, settings.metrics_from)),
             ],
             configuration=self.configuration,
             failures=Failures(templates, self.log, base_url=base_url),
@@ -243,9 +243,7 @@ class Server:
             ],
             self.metrics,
         )
-        introspect = IntrospectionEndpoint(
-            clients, self.reader, self.configuration, hot, families, self.metrics, clock
-        )
+        introspect = IntrospectionEndpoint(clients, self.reader, self.configuration, hot, families, self.metrics, clock)
         routes = oauth2_routes(
             authorize=AuthorizationEndpoint(
                 configuration=self.configuration,
@@ -282,9 +280,7 @@ class Server:
 
     def _account_routes(self) -> list[Route]:
         return account_routes(
-            account=AccountPages(
-                self.sessions, self.consents, self.cookies, self.database, self.pages, self.clock
-            ),
+            account=AccountPages(self.sessions, self.consents, self.cookies, self.database, self.pages, self.clock),
             sign_in=AccountSignIn(self.flows, self.cookies, self.database, self.clock),
             home=HomePage(self.pages, self.base_url, self._demo),
             static=StaticFiles(self.theme),

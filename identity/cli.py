@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from identity.commands import applications, check, keys, stores, tenants, users
-from identity.errors import IdentityError
+from identity.errors import IdentityError, Unavailable
 
 DataOption = Annotated[Path | None, typer.Option("--data", help="Data folder of the embedded installation.")]
 
@@ -33,7 +33,9 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
     base_url: Annotated[str | None, typer.Option(help="The address people use, like https://id.example.org.")] = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes; more than one needs PostgreSQL.")] = None,
-    demo: Annotated[bool | None, typer.Option("--demo", help="Demo data and a sample application, on loopback.")] = None,
+    demo: Annotated[
+        bool | None, typer.Option("--demo", help="Demo data and a sample application, on loopback.")
+    ] = None,
 ) -> None:
     """Serve. The embedded database is set up and upgraded by itself."""
     from identity.commands.serve import run
@@ -69,6 +71,11 @@ def main() -> None:
     """The entry point `identity`."""
     try:
         app(standalone_mode=True)
+    except Unavailable as error:
+        print(
+            f"identity: The database cannot be reached: {error.detail}. Check IDENTITY_DATABASE_URL.", file=sys.stderr
+        )
+        raise SystemExit(1) from None
     except IdentityError as error:
         detail = f" ({error.detail})" if error.detail else ""
         print(f"identity: {error.public}{detail}", file=sys.stderr)

@@ -41,6 +41,9 @@ class Settings(BaseSettings):
     trusted_proxies: tuple[str, ...] = Field(
         (), description="Addresses or networks whose `X-Forwarded-For` is believed. Nobody by default."
     )
+    metrics_from: tuple[str, ...] = Field(
+        ("127.0.0.0/8", "::1/128"), description="Networks that may read `/metrics`, directly and not through a proxy."
+    )
     demo: bool = Field(False, description="Demo data and a sample application; loopback only.")
     log_level: str = Field("info", description="`debug`, `info`, `warning` or `error`.")
     log_json: bool = Field(True, description="JSON lines; off for a person reading a terminal.")
@@ -57,7 +60,13 @@ class Settings(BaseSettings):
         if value is None:
             return None
         parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
+        if (
+            parts.scheme not in ("http", "https")
+            or not parts.hostname
+            or parts.query
+            or parts.fragment
+            or parts.username
+        ):
             raise ValueError("must be like https://id.example.org")
         if parts.path not in ("", "/"):
             raise ValueError("must not have a path: the server answers at the root of its host")

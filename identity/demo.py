@@ -85,9 +85,7 @@ async def _ensure_users(administration: Administration, tenant: TenantConfigurat
     people = (*USERS, (*ADMINISTRATOR, {"name": "Demo administrator"}, ("admin", "everyone")))
     for username, password, attributes, groups in people:
         if await stores.find(username) is None:
-            await users.create_user(
-                administration, tenant, username, password, attributes=attributes, groups=groups
-            )
+            await users.create_user(administration, tenant, username, password, attributes=attributes, groups=groups)
 
 
 async def _ensure_applications(administration: Administration, tenant: TenantConfiguration, base_url: str) -> None:
@@ -96,7 +94,7 @@ async def _ensure_applications(administration: Administration, tenant: TenantCon
         "demo-web": {
             "name": "Demo web application",
             "grant_types": ("authorization_code", "refresh_token"),
-            "redirect_uris": (f"{base_url}/demo/cb", LOOPBACK_CALLBACK),
+            "redirect_uris": (LOOPBACK_CALLBACK,),
             "post_logout_redirect_uris": (sample, "http://127.0.0.1:9999/"),
         },
         "demo-public": {
@@ -145,12 +143,23 @@ class DemoApplication:
         public = Permission.PUBLIC
         return [
             Route(
-                name="demo_app", methods=("GET",), path=APP_PATH, endpoint=self.page, permission=public, errors="page",
+                name="demo_app",
+                methods=("GET",),
+                path=APP_PATH,
+                endpoint=self.page,
+                permission=public,
+                errors="page",
                 summary="Sample application (demo mode)",
             ),
             Route(
-                name="demo_introspect", methods=("POST",), path=INTROSPECTION_PATH, endpoint=self.introspect,
-                permission=public, exact=True, same_origin=True, summary="Introspection for the sample application",
+                name="demo_introspect",
+                methods=("POST",),
+                path=INTROSPECTION_PATH,
+                endpoint=self.introspect,
+                permission=public,
+                exact=True,
+                same_origin=True,
+                summary="Introspection for the sample application",
             ),
         ]
 
@@ -170,16 +179,19 @@ class DemoApplication:
 
     async def introspect(self, request: Request) -> Response:
         """What a gateway would hear about the posted token: asked as `demo-machine`, whose secret stays here."""
-        machine = await applications.require_application(
-            self._administration, request.tenant.tenant, "demo-machine"
-        )
+        machine = await applications.require_application(self._administration, request.tenant.tenant, "demo-machine")
         secret = applications.read_client_secret(self._administration, machine)
         credentials = base64.b64encode(f"demo-machine:{secret}".encode())
         content_type = [(name, value) for name, value in request.headers if name == b"content-type"]
         return await self._introspect(
             Request(
-                method="POST", path="/oauth2/introspect", query_string=b"", body=request.body,
-                headers=[(b"authorization", b"Basic " + credentials), *content_type], tenant=request.tenant,
-                route=request.route, address=request.address,
+                method="POST",
+                path="/oauth2/introspect",
+                query_string=b"",
+                body=request.body,
+                headers=[(b"authorization", b"Basic " + credentials), *content_type],
+                tenant=request.tenant,
+                route=request.route,
+                address=request.address,
             )
         )

@@ -1,8 +1,8 @@
 """For whoever runs the server: `/health/live`, `/health/ready`, `/metrics`."""
 
-from ipaddress import ip_address
+from collections.abc import Sequence
+from ipaddress import ip_address, ip_network
 
-from identity.clock import Clock
 from identity.domain.tenants import ROOT_HANDLE
 from identity.errors import IdentityError
 from identity.storage.database import Database
@@ -10,12 +10,14 @@ from identity.storage.tenants import find_tenant
 from identity.telemetry import Metrics
 from identity.web.messages import Request, Response, json_response
 
+_FORWARDED = frozenset({b"x-forwarded-for", b"forwarded", b"x-real-ip", b"via"})
+
 
 class Operations:
-    def __init__(self, database: Database, metrics: Metrics, clock: Clock) -> None:
+    def __init__(self, database: Database, metrics: Metrics, metrics_from: Sequence[str]) -> None:
         self._database = database
         self._metrics = metrics
-        self._clock = clock
+        self._networks = [ip_network(network, strict=False) for network in metrics_from]
 
     async def live(self, request: Request) -> Response:
         """The process answers."""
@@ -30,12 +32,17 @@ class Operations:
         return json_response(200, {"status": "ready"})
 
     async def metrics(self, request: Request) -> Response:
-        """Prometheus text, for loopback only: a collector elsewhere comes through an agent or proxy on the machine."""
-        try:
-            local = ip_address(request.address).is_loopback
-        except ValueError:
-            local = False
-        if not local:
+        """Prometheus text, for the networks of the setting `metrics_from`; what came through a proxy is not local."""
+        if not self._may_scrape(request):
             return Response(404, b"Not Found\n", [(b"content-type", b"text/plain")])
         body, content_type = self._metrics.exposition()
         return Response(200, body, [(b"content-type", content_type.encode()), (b"cache-control", b"no-store")])
+
+    def _may_scrape(self, request: Request) -> bool:
+        if any(name in _FORWARDED for name, _ in request.headers):
+            return False
+        try:
+            address = ip_address(request.address)
+        except ValueError:
+            return False
+        return any(address in network for network in self._networks)

@@ -34,9 +34,7 @@ class Sealer:
         self._ciphers = {key_id: AESGCM(key) for key_id, key in keys.items()}
         self._current, current_key = next(iter(keys.items()))
         self._hmac_key = hashlib.sha256(b"client-secret\0" + current_key).digest()
-        self._hmac_keys = {
-            key_id: hashlib.sha256(b"client-secret\0" + key).digest() for key_id, key in keys.items()
-        }
+        self._hmac_keys = {key_id: hashlib.sha256(b"client-secret\0" + key).digest() for key_id, key in keys.items()}
 
     @classmethod
     def from_master_keys(cls, *master_keys: bytes) -> "Sealer":

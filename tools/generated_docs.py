@@ -11,10 +11,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import MISSING, fields
 from itertools import groupby
 from pathlib import Path
 
+from identity.domain.applications import Application
 from identity.domain.events import EventType
+from identity.domain.tenants import TenantSettings
 
 ROOT = Path(__file__).parents[1]
 
@@ -61,8 +64,17 @@ def settings_page() -> str:
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
+_NOT_SETTABLE = {"id", "client_id", "version", "created_at", "secrets"}
+
+
 def _fields(file: Path, name: str) -> list[str]:
-    """A row for each field of a dataclass, with the text that stands below it."""
+    """A row for each field of a dataclass that can be set, with the text that stands below it."""
+    kind_of_settings = {"Application": Application, "TenantSettings": TenantSettings}[name]
+    defaults = {
+        field.name: field.default if field.default is not MISSING else field.default_factory()
+        for field in fields(kind_of_settings)
+        if field.default is not MISSING or field.default_factory is not MISSING
+    }
     body = next(
         node.body for node in ast.parse(file.read_text()).body if isinstance(node, ast.ClassDef) and node.name == name
     )
@@ -70,7 +82,9 @@ def _fields(file: Path, name: str) -> list[str]:
     for node, after in zip(body, [*body[1:], ast.Pass()], strict=True):
         if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name):
             continue
-        default = "" if node.value is None else f"`{ast.unparse(node.value)}`"
+        if node.target.id in _NOT_SETTABLE:
+            continue
+        default = "" if node.target.id not in defaults else f"`{defaults[node.target.id]!r}`"
         described = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
         meaning = " ".join(str(after.value.value).split()) if described else ""  # type: ignore[attr-defined]
         kind = ast.unparse(node.annotation).replace("|", "or")

@@ -58,7 +58,7 @@ class RefusalReason(StrEnum):
     """Why a sign-in was refused: for logs and events only; a stranger is told the same for all."""
 
     UNKNOWN_USER = "unknown_user"
-    WRONG_PASSWORD = "wrong_password"  # noqa: S105  # a word, not a password
+    WRONG_PASSWORD = "wrong_password"  # a word, not a password
     DISABLED = "disabled"
     LOCKED = "locked"
     EXPIRED = "expired"

@@ -16,20 +16,26 @@ from identity.domain.redirect_uris import registrable_redirect_uri
 from identity.domain.tenants import Tenant
 from identity.errors import IdentityError
 from identity.ids import new_id
-
 from identity.secrets import Secret
 from identity.storage import applications
-from identity.storage.database import Transaction
+from identity.storage.database import Conflict, Transaction
 from identity.storage.events import record
 from identity.storage.web_origins import replace_web_origins
 
 PRESET_SECRET_LENGTH = 32
 MAXIMUM_LIFETIME = 366 * 86400
 _LIFETIMES = (
-    "user_access_token_lifetime", "application_access_token_lifetime", "refresh_token_lifetime", "id_token_lifetime",
+    "user_access_token_lifetime",
+    "application_access_token_lifetime",
+    "refresh_token_lifetime",
+    "id_token_lifetime",
 )
 _SETTABLE = frozenset(field.name for field in fields(Application)) - {
-    "id", "client_id", "version", "created_at", "secrets",
+    "id",
+    "client_id",
+    "version",
+    "created_at",
+    "secrets",
 }
 
 
@@ -50,22 +56,23 @@ async def create_application(
     client_secret: str | None = None,
     **settings: Any,
 ) -> RegisteredApplication:
-    """Register an application; `settings` are fields of `Application`. Raises IdentityError, Conflict."""
+    """Register an application; `settings` are fields of `Application`. Raises IdentityError."""
     now = administration.clock.now()
     application = _changed(
-        Application(
-            id=ApplicationId(new_id()), client_id=ClientId(client_id or new_id()), name=name, created_at=now
-        ),
+        Application(id=ApplicationId(new_id()), client_id=ClientId(client_id or new_id()), name=name, created_at=now),
         settings,
     )
     secret: Secret | None = None
     if not application.public:
-        secret, row = _new_secret(administration, client_secret, now)
+        secret, row = _new_secret(administration, application, client_secret, now)
         application = replace(application, secrets=(row,))
-    async with administration.database.transaction() as transaction:
-        await applications.insert_application(transaction, tenant.id, application)
-        await replace_web_origins(transaction, tenant.id, application.id, application.web_origins)
-        await _record(transaction, administration, tenant, EventType.APPLICATION_CREATED, application)
+    try:
+        async with administration.database.transaction() as transaction:
+            await applications.insert_application(transaction, tenant.id, application)
+            await replace_web_origins(transaction, tenant.id, application.id, application.web_origins)
+            await _record(transaction, administration, tenant, EventType.APPLICATION_CREATED, application)
+    except Conflict:
+        raise IdentityError("conflict", f"There is an application {client_id!r} already.", status=409) from None
     return RegisteredApplication(application, secret)
 
 
@@ -108,7 +115,7 @@ async def add_client_secret(
     if application.public:
         raise IdentityError("public_application", "A public application has no secret.", status=409)
     now = administration.clock.now()
-    secret, row = _new_secret(administration, None, now)
+    secret, row = _new_secret(administration, application, None, now)
     end = now + old_valid_seconds * SECOND
     old = tuple(
         replace(other, expires_at=end if other.expires_at is None else min(other.expires_at, end))
@@ -117,9 +124,7 @@ async def add_client_secret(
     )
     kept = old if old_valid_seconds else ()
     async with administration.database.transaction() as transaction:
-        await applications.update_application(
-            transaction, tenant.id, replace(application, secrets=(row, *kept))
-        )
+        await applications.update_application(transaction, tenant.id, replace(application, secrets=(row, *kept)))
         await _record(transaction, administration, tenant, EventType.SECRET_CREATED, application)
     return secret
 
@@ -141,7 +146,9 @@ async def delete_application(administration: Administration, tenant: Tenant, cli
         await _record(transaction, administration, tenant, EventType.APPLICATION_DELETED, application)
 
 
-def _new_secret(administration: Administration, preset: str | None, now: int) -> tuple[Secret, ClientSecret]:
+def _new_secret(
+    administration: Administration, application: Application, preset: str | None, now: int
+) -> tuple[Secret, ClientSecret]:
     if preset is not None and len(preset) < PRESET_SECRET_LENGTH:
         raise IdentityError("weak_secret", f"A preset secret needs at least {PRESET_SECRET_LENGTH} characters.")
     secret = Secret(preset or random_values.token_urlsafe(64))
@@ -150,7 +157,9 @@ def _new_secret(administration: Administration, preset: str | None, now: int) ->
     row = ClientSecret(
         id=secret_id,
         fingerprint=sealer.fingerprint(secret),
-        sealed=sealer.seal(secret.encode(), b"client-secret:" + secret_id.encode()),
+        sealed=sealer.seal(secret.encode(), b"client-secret:" + secret_id.encode())
+        if application.keep_client_secret
+        else None,
         created_at=now,
     )
     return secret, row
@@ -197,7 +206,7 @@ def _address_problem(application: Application) -> str | None:
         parts = urlsplit(origin)
         if parts.scheme not in ("http", "https") or f"{parts.scheme}://{parts.netloc}" != origin or "@" in origin:
             return f"web_origins: {origin!r} is not an origin like https://app.example.org."
-    for name in ("logo_uri", "policy_uri", "tos_uri", "client_uri"):
+    for name in ("policy_uri", "tos_uri"):
         uri = getattr(application, name)
         if uri is not None and urlsplit(uri).scheme not in ("http", "https"):
             return f"{name} must be an http or https address."
@@ -213,7 +222,10 @@ async def _record(
     await record(
         transaction,
         Event(
-            tenant=tenant.id, type=event, at=administration.clock.now(), application=application.id,
+            tenant=tenant.id,
+            type=event,
+            at=administration.clock.now(),
+            application=application.id,
             data={"client_id": application.client_id},
         ),
     )

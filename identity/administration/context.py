@@ -7,10 +7,10 @@ from typing import Any
 
 from identity.authn.people import People, store_context
 from identity.clock import Clock
+from identity.errors import IdentityError
 from identity.secrets import Sealer
 from identity.storage.configuration import Configuration, TenantConfiguration
 from identity.storage.database import Database
-from identity.errors import IdentityError
 
 
 @dataclass(frozen=True, slots=True)

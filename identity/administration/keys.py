@@ -103,7 +103,10 @@ async def _create(
 ) -> SigningKey:
     now = administration.clock.now()
     key = make_signing_key(
-        algorithm, kid=f"{algorithm.lower()}-{new_id()}", sealer=administration.sealer, now=now,
+        algorithm,
+        kid=f"{algorithm.lower()}-{new_id()}",
+        sealer=administration.sealer,
+        now=now,
         active_at=now + overlap * SECOND,
     )
     async with administration.database.transaction() as transaction:

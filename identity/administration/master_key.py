@@ -7,6 +7,7 @@ from identity.config import Settings
 from identity.errors import ConfigurationError
 from identity.secrets import Sealer
 
+
 def load_sealer(settings: Settings) -> tuple[Sealer, str | None]:
     """The sealer of this installation, and a notice when a key was made.
 

@@ -28,7 +28,11 @@ async def create_store(
         raise IdentityError("invalid_store", f"The type must be {' or '.join(STORE_TYPES)}.")
     await _try(administration, tenant, name, kind, settings)
     row = StoreRow(
-        name=name, type=kind, enabled=True, position=len(tenant.stores), created_at=administration.clock.now(),
+        name=name,
+        type=kind,
+        enabled=True,
+        position=len(tenant.stores),
+        created_at=administration.clock.now(),
         settings=administration.seal_store_settings(tenant.id, name, settings),
     )
     async with administration.database.transaction() as transaction:

@@ -41,7 +41,11 @@ async def create_tenant(
             transaction,
             number,
             StoreRow(
-                name=PRIMARY, type="sql", enabled=True, position=0, created_at=now,
+                name=PRIMARY,
+                type="sql",
+                enabled=True,
+                position=0,
+                created_at=now,
                 settings=administration.seal_store_settings(number, PRIMARY, {}),
             ),
         )
@@ -66,9 +70,7 @@ async def change_tenant_settings(
     changed = replace(tenant, settings=change(tenant.settings))
     async with administration.database.transaction() as transaction:
         await tenants.update_tenant(transaction, changed)
-        await record(
-            transaction, Event(tenant=tenant.id, type=EventType.TENANT_UPDATED, at=administration.clock.now())
-        )
+        await record(transaction, Event(tenant=tenant.id, type=EventType.TENANT_UPDATED, at=administration.clock.now()))
     return await require_tenant(administration, handle)
 
 
@@ -83,15 +85,26 @@ async def set_tenant_settings(administration: Administration, handle: str, value
 
 def _problem(values: Mapping[str, Any]) -> str | None:
     for name, value in values.items():
-        if isinstance(value, int) and not isinstance(value, bool) and not 0 <= value <= MAXIMUM_SECONDS:
-            return f"{name} must be 0 to {MAXIMUM_SECONDS}."
+        lowest = 0 if name == "lockout_attempts" else 1
+        if isinstance(value, int) and not isinstance(value, bool) and not lowest <= value <= MAXIMUM_SECONDS:
+            return f"{name} must be {lowest} to {MAXIMUM_SECONDS}."
         if isinstance(value, RateLimit) and not (value.count >= 0 and 1 <= value.seconds <= MAXIMUM_SECONDS):
             return f"{name} needs a count from 0 and seconds from 1."
     issuer = values.get("issuer")
-    if issuer is not None and (urlsplit(issuer).scheme not in ("https", "http") or set(issuer) & set("?# ")):
-        return "issuer must be an https address without query or fragment (RFC 8414 §2)."
+    if issuer is not None and not _possible_issuer(issuer):
+        return "issuer must be an https address without query or fragment (RFC 8414 §2); http on loopback only."
     algorithm = values.get("default_algorithm", SIGNING_ALGORITHMS[0])
     return None if algorithm in SIGNING_ALGORITHMS else f"default_algorithm must be {' or '.join(SIGNING_ALGORITHMS)}."
+
+
+def _possible_issuer(issuer: str) -> bool:
+    parts = urlsplit(issuer)
+    loopback = parts.hostname in ("localhost", "127.0.0.1", "::1")
+    return (
+        bool(parts.hostname)
+        and (parts.scheme == "https" or (parts.scheme == "http" and loopback))
+        and not (set(issuer) & set("?# @") or issuer.endswith("/"))
+    )
 
 
 async def set_tenant_enabled(administration: Administration, handle: str, enabled: bool) -> None:
@@ -99,6 +112,4 @@ async def set_tenant_enabled(administration: Administration, handle: str, enable
     tenant = await require_tenant(administration, handle)
     async with administration.database.transaction() as transaction:
         await tenants.update_tenant(transaction, replace(tenant, enabled=enabled))
-        await record(
-            transaction, Event(tenant=tenant.id, type=EventType.TENANT_UPDATED, at=administration.clock.now())
-        )
+        await record(transaction, Event(tenant=tenant.id, type=EventType.TENANT_UPDATED, at=administration.clock.now()))

@@ -89,7 +89,11 @@ async def update_user(
         if subject is not None:
             await subjects.touch_subject(transaction, tenant.id, subject.id)
         await _record(
-            transaction, administration, tenant, EventType.USER_UPDATED, subject.id if subject else "",
+            transaction,
+            administration,
+            tenant,
+            EventType.USER_UPDATED,
+            subject.id if subject else "",
             {"username": user.username},
         )
     return changed
@@ -154,7 +158,11 @@ async def _end_everything(
     """Raise the subject's epoch, in the transaction that says why. `enabled` None leaves it as it is."""
     async with administration.database.transaction() as transaction:
         subject = await subjects.ensure_subject(
-            transaction, tenant.id, store=user.store, external_id=user.id, username=user.username,
+            transaction,
+            tenant.id,
+            store=user.store,
+            external_id=user.id,
+            username=user.username,
             now=administration.clock.now(),
         )
         await subjects.end_everything_of_subject(

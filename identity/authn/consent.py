@@ -44,8 +44,13 @@ class Consents:
             await record(
                 transaction,
                 Event(
-                    tenant=tenant.id, type=EventType.CONSENT_GIVEN, at=now, subject=subject, application=application,
-                    trace_id=trace_id, data={"scope": scope},
+                    tenant=tenant.id,
+                    type=EventType.CONSENT_GIVEN,
+                    at=now,
+                    subject=subject,
+                    application=application,
+                    trace_id=trace_id,
+                    data={"scope": scope},
                 ),
             )
 
@@ -56,8 +61,12 @@ class Consents:
             await record(
                 transaction,
                 Event(
-                    tenant=tenant.id, type=EventType.CONSENT_DENIED, at=self._clock.now(), subject=subject,
-                    application=application, trace_id=trace_id,
+                    tenant=tenant.id,
+                    type=EventType.CONSENT_DENIED,
+                    at=self._clock.now(),
+                    subject=subject,
+                    application=application,
+                    trace_id=trace_id,
                 ),
             )
 
@@ -73,8 +82,13 @@ class Consents:
                 await record(
                     transaction,
                     Event(
-                        tenant=tenant.id, type=EventType.CONSENT_REVOKED, at=now, subject=subject,
-                        application=application, trace_id=trace_id, data={"grants": str(ended)},
+                        tenant=tenant.id,
+                        type=EventType.CONSENT_REVOKED,
+                        at=now,
+                        subject=subject,
+                        application=application,
+                        trace_id=trace_id,
+                        data={"grants": str(ended)},
                     ),
                 )
         return forgotten or ended > 0

@@ -61,9 +61,7 @@ class ConsentPages:
             ticked = form.get("scope", "").split()
             allowed = " ".join(s for s in flow.record.asked_scope.split() if s in ticked or s == "openid")
             await self._flows.answer_consent(flow, allowed)
-            await self._consents.remember(
-                request.tenant, application.id, session.subject, allowed, request.trace_id
-            )
+            await self._consents.remember(request.tenant, application.id, session.subject, allowed, request.trace_id)
         else:
             await self._flows.answer_consent(flow, None)
             await self._consents.denied(request.tenant, application.id, session.subject, request.trace_id)
@@ -76,9 +74,7 @@ class ConsentPages:
         answered = flow.record.allowed_scope is not None or flow.record.denied
         if session is None or not flow.record.asked_scope or answered:
             raise FlowNotFound("no consent is due")
-        application = await applications.find_application_by_id(
-            self._database, request.tenant.id, flow.row.application
-        )
+        application = await applications.find_application_by_id(self._database, request.tenant.id, flow.row.application)
         if application is None or not application.enabled:
             raise FlowNotFound("the application is gone")
         return flow, session, application

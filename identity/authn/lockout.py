@@ -1,31 +1,39 @@
-"""Tries are counted before the password is looked at, so that many at once cannot slip past the limit."""
+"""Lockout of accounts and limits per address and tenant, exact over all workers.
 
+A try is counted before the password is looked at, so that many at once cannot slip past the limit; one that finds the
+places taken by tries in flight waits for them. Failures count for the name as typed and for the account it led to, so
+that no second spelling (address, `DOMAIN/name`) brings new tries.
+"""
+
+import asyncio
 import hashlib
 import unicodedata
 from dataclasses import dataclass
+from typing import Literal
 
 from identity.clock import SECOND, Clock
 from identity.domain.tenants import RateLimit
 from identity.storage import attempts
-from identity.storage.configuration import TenantConfiguration
 from identity.storage.attempts import Windows
+from identity.storage.configuration import TenantConfiguration
 from identity.storage.database import Database
 from identity.web.client_address import limit_key
+
+WAIT_SECONDS = 0.05
+WAITS = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """`locked`: the account refuses for now. `limited`: this address or tenant tries too often."""
+    """A counted try: `locked`, the account refuses for now; `limited`, this address or tenant tries too often, or too
+    many tries of the account are in flight."""
 
-    locked: bool
-    limited: bool
-    just_locked: bool
-    account_key: str
+    verdict: Literal["admitted", "locked", "limited"]
+    account: str
+    address: str
 
 
 class Lockout:
-    """Exact limits of sign-in tries per account, address (IPv6 by its /64) and tenant, in SQL."""
-
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
@@ -33,35 +41,62 @@ class Lockout:
     async def admit(self, tenant: TenantConfiguration, username: str, address: str) -> Admission:
         """Count one try. Known and unknown names count alike."""
         settings = tenant.settings
-        key = account_key(username)
-        tries = await attempts.count_try(
+        account, place = account_key(username), f"address:{limit_key(address)}"
+        for _ in range(WAITS):
+            tries = await attempts.begin_try(
+                self._database,
+                tenant.id,
+                account=account,
+                address=place,
+                windows=_windows(tenant),
+                now=self._clock.now(),
+            )
+            if _over(tries.address, settings.login_limit_address) or _over(
+                tries.everybody, settings.login_limit_tenant
+            ):
+                return Admission("limited", account, place)
+            if tries.locked:
+                return Admission("locked", account, place)
+            if settings.lockout_attempts == 0 or tries.account <= settings.lockout_attempts:
+                return Admission("admitted", account, place)
+            await attempts.take_back_try(self._database, tenant.id, account=account, address=place)
+            await asyncio.sleep(WAIT_SECONDS)
+        return Admission("limited", account, place)
+
+    async def failed(self, tenant: TenantConfiguration, admission: Admission, user: str | None) -> bool:
+        """The try was judged wrong; `user` from `user_key` when the name led to an account. True: a lock began."""
+        began = await attempts.fail_try(
             self._database,
             tenant.id,
-            account=key,
-            address=f"address:{limit_key(address)}",
-            windows=Windows(
-                account=settings.lockout_window * SECOND,
-                address=settings.login_limit_address.seconds * SECOND,
-                everybody=settings.login_limit_tenant.seconds * SECOND,
-                limit=settings.lockout_attempts,
-                lock=settings.lockout_seconds * SECOND,
-            ),
+            account=admission.account,
+            user=user,
+            windows=_windows(tenant),
             now=self._clock.now(),
         )
-        off = settings.lockout_attempts == 0
-        return Admission(
-            locked=not off and tries.account > settings.lockout_attempts,
-            limited=_over(tries.address, settings.login_limit_address)
-            or _over(tries.everybody, settings.login_limit_tenant),
-            just_locked=not off and tries.account == settings.lockout_attempts,
-            account_key=key,
-        )
+        return began and tenant.settings.lockout_attempts > 0
+
+    async def is_locked(self, tenant: TenantConfiguration, user: str) -> bool:
+        """Whether the account itself is locked, by failures under whatever name."""
+        return await attempts.is_locked(self._database, tenant.id, user, self._clock.now())
 
     async def take_back(self, tenant: TenantConfiguration, admission: Admission) -> None:
         """The try could not be judged (directory down, hash lane full): an outage must not lock people out."""
-        await attempts.take_back_attempt(
-            self._database, tenant.id, admission.account_key, limit=tenant.settings.lockout_attempts
-        )
+        await attempts.take_back_try(self._database, tenant.id, account=admission.account, address=admission.address)
+
+
+def _windows(tenant: TenantConfiguration) -> Windows:
+    settings = tenant.settings
+    return Windows(
+        account=settings.lockout_window * SECOND,
+        address=settings.login_limit_address.seconds * SECOND,
+        everybody=settings.login_limit_tenant.seconds * SECOND,
+        limit=settings.lockout_attempts,
+        lock=settings.lockout_seconds * SECOND,
+    )
+
+
+def user_key(store: str, user_id: str) -> str:
+    return f"user:{store}/{user_id}"
 
 
 def _over(count: int, limit: RateLimit) -> bool:

@@ -177,7 +177,8 @@ class LoginFlows:
         session, value = await self._sessions.begin(
             batch, request, Person(answer.user, subject), running=running, remember=remember, amr=password.AMR
         )
-        await attempts.clear_attempts(batch, request.tenant.id, answer.account_key)
+        for counter in answer.counters:
+            await attempts.clear_tries(batch, request.tenant.id, counter)
         record = replace(flow.record, entries=(*flow.record.entries, _success(subject.id, now)))
         await login_flows.save_login_flow(
             batch, flow.row, journal=_encode(record), session=session.id, cookie_hash=token_hash(cookie)

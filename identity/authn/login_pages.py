@@ -90,8 +90,15 @@ class LoginPages:
         status: int = 200,
     ) -> Response:
         response = self._page(
-            request, flow, application, "login.html", status=status, username=username, error=error,
-            remember=remember, choose_account_url=None,
+            request,
+            flow,
+            application,
+            "login.html",
+            status=status,
+            username=username,
+            error=error,
+            remember=remember,
+            choose_account_url=None,
         )
         if status == UNAVAILABLE:
             response.headers.append((b"retry-after", b"5"))

@@ -23,6 +23,7 @@ from userstores.spi import Authenticated, Refused, StoreUnavailable, StoreUser, 
 
 CACHED_TENANTS = 200
 
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """A person as one of the stores knows them, with the subject that tokens name."""
@@ -57,8 +58,9 @@ class People:
         found = self._stores.get(tenant.id)
         if found is not None and found[0] == tenant.tenant.version:
             return found[1]
-        stores = UserStores([self._store(tenant, row.name, row.type, row.settings) for row in tenant.stores
-                             if row.enabled])
+        stores = UserStores(
+            [self._store(tenant, row.name, row.type, row.settings) for row in tenant.stores if row.enabled]
+        )
         self._stores[tenant.id] = (tenant.tenant.version, stores)
         if len(self._stores) > CACHED_TENANTS:
             self._stores.popitem(last=False)
@@ -85,9 +87,7 @@ class People:
         )
         return build_store(kind, name, settings, context)
 
-    async def authenticate(
-        self, tenant: TenantConfiguration, username: str, password: str
-    ) -> Authenticated | Refused:
+    async def authenticate(self, tenant: TenantConfiguration, username: str, password: str) -> Authenticated | Refused:
         """Check a password in the store or stores that the name may belong to.
 
         Raises Unavailable when the hash lane is full, StoreUnavailable when a directory that could have known the

@@ -17,7 +17,7 @@ from identity.storage.events import record
 from identity.storage.write_batch import WriteBatch
 from identity.web.messages import Request
 
-PASSWORD_ACR = "1"  # noqa: S105
+PASSWORD_ACR = "1"
 """Authentication context class of one knowledge factor (ISO/IEC 29115 level 1)."""
 
 TOUCH_AFTER = 60 * SECOND
@@ -72,8 +72,15 @@ class SsoSessions:
             )
             renewed = replace(renewed, expires_at=self._until(request.tenant, renewed, now))
             await sso_sessions.replace_session_cookie(
-                batch, request.tenant.id, running.id, cookie_hash=renewed.cookie_hash, at=now,
-                until=renewed.expires_at, remembered=remember, acr=PASSWORD_ACR, amr=amr,
+                batch,
+                request.tenant.id,
+                running.id,
+                cookie_hash=renewed.cookie_hash,
+                at=now,
+                until=renewed.expires_at,
+                remembered=remember,
+                acr=PASSWORD_ACR,
+                amr=amr,
             )
             batch.expect_one()
             await self._record(batch, EventType.SESSION_REAUTHENTICATED, request, renewed)
@@ -121,13 +128,16 @@ class SsoSessions:
         idle = settings.session_remembered if session.remembered else settings.session_idle
         return min(now + idle * SECOND, session.created_at + settings.session_absolute * SECOND)
 
-    async def _record(
-        self, transaction: Transaction, event: EventType, request: Request, session: SsoSession
-    ) -> None:
+    async def _record(self, transaction: Transaction, event: EventType, request: Request, session: SsoSession) -> None:
         await record(
             transaction,
             Event(
-                tenant=request.tenant.id, type=event, at=self._clock.now(), subject=session.subject,
-                session=session.id, address=request.address, trace_id=request.trace_id,
+                tenant=request.tenant.id,
+                type=event,
+                at=self._clock.now(),
+                subject=session.subject,
+                session=session.id,
+                address=request.address,
+                trace_id=request.trace_id,
             ),
         )

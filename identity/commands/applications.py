@@ -50,7 +50,9 @@ def create(
     name: Annotated[str, typer.Argument(help="What people see on the sign-in page.")],
     redirect_uri: Annotated[list[str] | None, typer.Option(help="May be repeated.")] = None,
     client_id: Annotated[str | None, typer.Option(help="Default: a new id.")] = None,
-    public: Annotated[bool, typer.Option("--public", help="A browser or native application, without a secret.")] = False,
+    public: Annotated[
+        bool, typer.Option("--public", help="A browser or native application, without a secret.")
+    ] = False,
     machine: Annotated[bool, typer.Option("--machine", help="client_credentials instead of people.")] = False,
     setting: Setting = None,
     tenant: Tenant = "root",
@@ -58,15 +60,17 @@ def create(
 ) -> None:
     """Register an application; its secret is printed this once."""
     from identity.administration import applications
-    from identity.errors import IdentityError
-    from identity.storage.database import Conflict
 
     fields: dict[str, Any] = {
         "redirect_uris": tuple(redirect_uri or ()),
         "grant_types": ("client_credentials",) if machine else ("authorization_code", "refresh_token"),
         "token_endpoint_auth_method": "none" if public else "client_secret_basic",
     }
-    fields |= parse_settings(setting or [])
+    settings = parse_settings(setting or [])
+    for name_of_option in ("name", "client_id", "client_secret"):
+        if name_of_option in settings:
+            raise typer.BadParameter(f"{name_of_option} has a place of its own; it cannot be given with --set")
+    fields |= settings
 
     async def work(administration: Any) -> Any:
         place = await administration.tenant(tenant)
@@ -74,10 +78,7 @@ def create(
             administration, place.tenant, name=name, client_id=client_id, **fields
         )
 
-    try:
-        registered = with_administration(data, work)
-    except Conflict:
-        raise IdentityError("conflict", f"There is an application {client_id!r} already.", status=409) from None
+    registered = with_administration(data, work)
     print(f"client_id      {registered.application.client_id}")
     if registered.secret is not None:
         print(f"client_secret  {registered.secret!s}")
@@ -112,9 +113,7 @@ def secret(
 
     async def work(administration: Any) -> Any:
         place = await administration.tenant(tenant)
-        return await applications.add_client_secret(
-            administration, place.tenant, client_id, old_valid_seconds=keep_old
-        )
+        return await applications.add_client_secret(administration, place.tenant, client_id, old_valid_seconds=keep_old)
 
     print(f"client_secret  {with_administration(data, work)!s}")
 

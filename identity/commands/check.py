@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
@@ -48,6 +49,7 @@ def _findings(data: Path | None) -> list[tuple[bool, str]]:
                 continue
             tenant = await administration.tenant(listed.handle)
             keyring.of(tenant).signing(tenant.settings.default_algorithm)
+            findings += _issuer_findings(tenant.tenant)
             findings.append((True, f"tenant {listed.handle}: signing key {tenant.settings.default_algorithm}"))
             for store in tenant.stores:
                 if store.enabled:
@@ -56,3 +58,13 @@ def _findings(data: Path | None) -> list[tuple[bool, str]]:
         return findings
 
     return with_administration(data, work)
+
+
+def _issuer_findings(tenant: Any) -> list[tuple[bool, str]]:
+    """An issuer of its own has to lead to a discovery document that we serve (RFC 8414 §3)."""
+    issuer = tenant.settings.issuer
+    served = ("/oauth2/token", "")
+    if issuer is None or any(urlsplit(issuer).path == tenant.prefix + path for path in served):
+        return []
+    places = " or ".join(f"https://<host>{tenant.prefix}{path}" for path in served)
+    return [(False, f"tenant {tenant.handle}: nothing is served at the issuer {issuer}; it must be {places}")]

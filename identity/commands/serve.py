@@ -153,5 +153,3 @@ def _refuse_shared_environment() -> None:
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
-
-

@@ -11,6 +11,7 @@ from identity.commands.context import with_administration
 app = typer.Typer(help="Tenants: list, create, change, switch off and on.", no_args_is_help=True)
 
 Data = Annotated[Path | None, typer.Option("--data", help="Data folder of the embedded installation.")]
+Setting = Annotated[list[str], typer.Option("--set", help="name=value as in docs/settings.md; repeatable.")]
 Handle = Annotated[str, typer.Argument(help="Name in the path `/t/<handle>`.")]
 
 
@@ -32,12 +33,8 @@ def create(handle: Handle, data: Data = None) -> None:
     print(f"Created {handle}: its paths begin with /t/{handle}.")
 
 
-@app.command("set")
-def change(
-    handle: Handle,
-    setting: Annotated[list[str], typer.Argument(help="name=value as in docs/settings.md.")],
-    data: Data = None,
-) -> None:
+@app.command()
+def update(handle: Handle, setting: Setting, data: Data = None) -> None:
     """Change settings of a tenant."""
     from identity.administration import tenants
 

@@ -35,7 +35,9 @@ def create(
     password: Password,
     store: str = "PRIMARY",
     group: Annotated[list[str] | None, typer.Option(help="A group; may be repeated.")] = None,
-    attribute: Annotated[list[str] | None, typer.Option(help="claim=value, like email=a@b.org; may be repeated.")] = None,
+    attribute: Annotated[
+        list[str] | None, typer.Option(help="claim=value, like email=a@b.org; may be repeated.")
+    ] = None,
     tenant: Tenant = "root",
     data: Data = None,
 ) -> None:
@@ -46,8 +48,13 @@ def create(
 
     async def work(administration: Any) -> None:
         await users.create_user(
-            administration, await administration.tenant(tenant), username, password, store=store,
-            attributes=attributes, groups=tuple(group or ()),
+            administration,
+            await administration.tenant(tenant),
+            username,
+            password,
+            store=store,
+            attributes=attributes,
+            groups=tuple(group or ()),
         )
 
     with_administration(data, work)
@@ -80,8 +87,13 @@ def import_users(
             fields = {name: value for name, value in row.items() if value}
             try:
                 await users.create_user(
-                    administration, place, fields.pop("username", ""), fields.pop("password", ""), store=store,
-                    groups=tuple(fields.pop("groups", "").split()), attributes=fields,
+                    administration,
+                    place,
+                    fields.pop("username", ""),
+                    fields.pop("password", ""),
+                    store=store,
+                    groups=tuple(fields.pop("groups", "").split()),
+                    attributes=fields,
                 )
             except IdentityError as error:
                 problems.append(f"{row.get('username')}: {error.public}")

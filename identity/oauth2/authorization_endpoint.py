@@ -278,4 +278,3 @@ class AuthorizationEndpoint:
 def _host(redirect_uri: str) -> str:
     parts = urlsplit(redirect_uri)
     return parts.netloc or f"{parts.scheme}:"
-

@@ -106,6 +106,12 @@ def refuse_request_objects(draft: Draft) -> None:
             raise OAuthError(code, f"The parameter {name} is not supported.")
 
 
+def refuse_resources(draft: Draft) -> None:
+    # RFC 8707 §2: a token for another audience than the one asked for must not be issued silently.
+    if "resource" in draft.parameters:
+        raise OAuthError("invalid_target", "The parameter resource is not supported yet.")
+
+
 def require_code(draft: Draft) -> None:
     response_type = draft.parameters.get("response_type")
     if response_type is None:
@@ -175,8 +181,9 @@ def read_claims(draft: Draft) -> None:
         require_distinct_members(text)
         draft.claims = parse_claim_requests(text)
     except (ValueError, RecursionError):
-        raise OAuthError("invalid_request", "The claims parameter is not a JSON object as OpenID Connect defines it.") \
-            from None
+        raise OAuthError(
+            "invalid_request", "The claims parameter is not a JSON object as OpenID Connect defines it."
+        ) from None
     draft.request.requested_claims = text
 
 
@@ -195,6 +202,7 @@ CHECKS: tuple[Check, ...] = (
     read_response_mode,
     bound_parameters,
     refuse_request_objects,
+    refuse_resources,
     require_code,
     read_scope,
     require_pkce,
@@ -212,7 +220,10 @@ def check_authorization_request(
     if application is None or not application.enabled:
         raise PageError("invalid_client", "The client_id is unknown here, or the application is disabled.", status=400)
     request = AuthorizationRequest(
-        client_id=application.client_id, redirect_uri="", redirect_uri_given=False, response_mode="query",
+        client_id=application.client_id,
+        redirect_uri="",
+        redirect_uri_given=False,
+        response_mode="query",
         state=parameters.get("state"),
     )
     draft = Draft(parameters, tenant, application, request)

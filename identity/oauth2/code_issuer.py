@@ -30,9 +30,7 @@ class PersonGone(Exception):
 
 
 class CodeIssuer:
-    def __init__(
-        self, database: Database, consents: Consents, people: People, sealer: Sealer, clock: Clock
-    ) -> None:
+    def __init__(self, database: Database, consents: Consents, people: People, sealer: Sealer, clock: Clock) -> None:
         self._database = database
         self._consents = consents
         self._people = people
@@ -40,7 +38,10 @@ class CodeIssuer:
         self._clock = clock
 
     async def missing_consent(
-        self, tenant: TenantConfiguration, application: Application, session: SsoSession,
+        self,
+        tenant: TenantConfiguration,
+        application: Application,
+        session: SsoSession,
         request: AuthorizationRequest,
     ) -> list[str]:
         """The scopes that the person has to be asked about first."""
@@ -97,9 +98,7 @@ class CodeIssuer:
         )
         return await self._store(http, grant, request, flow)
 
-    async def _store(
-        self, http: Request, grant: Grant, request: AuthorizationRequest, flow: LoginFlow | None
-    ) -> str:
+    async def _store(self, http: Request, grant: Grant, request: AuthorizationRequest, flow: LoginFlow | None) -> str:
         code = AUTHORIZATION_CODE_PREFIX + new_secret()
         row = AuthorizationCode(
             tenant=grant.tenant,
@@ -118,9 +117,16 @@ class CodeIssuer:
         await record(
             batch,
             Event(
-                tenant=grant.tenant, type=EventType.GRANT_ISSUED, at=grant.created_at, subject=grant.subject,
-                application=grant.application, session=grant.session or "", grant=grant.id,
-                address=http.address, trace_id=http.trace_id, data={"scope": grant.scope},
+                tenant=grant.tenant,
+                type=EventType.GRANT_ISSUED,
+                at=grant.created_at,
+                subject=grant.subject,
+                application=grant.application,
+                session=grant.session or "",
+                grant=grant.id,
+                address=http.address,
+                trace_id=http.trace_id,
+                data={"scope": grant.scope},
             ),
         )
         if not await self._database.commit(batch):

@@ -32,8 +32,13 @@ class Families:
                 await record(
                     transaction,
                     Event(
-                        tenant=request.tenant.id, type=cause, at=now, subject=state.subject,
-                        application=state.application, grant=state.grant, address=request.address,
+                        tenant=request.tenant.id,
+                        type=cause,
+                        at=now,
+                        subject=state.subject,
+                        application=state.application,
+                        grant=state.grant,
+                        address=request.address,
                         trace_id=request.trace_id,
                     ),
                 )

@@ -108,8 +108,13 @@ class IntrospectionEndpoint:
             else await self._configuration.client_id_of(request.tenant, live.application)
         )
         answer = Active(
-            True, live.scope or msgspec.UNSET, client_id or msgspec.UNSET, token_type="Bearer",  # noqa: S106
-            exp=live.expires_at, iat=live.issued_at, nbf=live.issued_at,
+            True,
+            live.scope or msgspec.UNSET,
+            client_id or msgspec.UNSET,
+            token_type="Bearer",  # noqa: S106
+            exp=live.expires_at,
+            iat=live.issued_at,
+            nbf=live.issued_at,
             aud=live.audience[0] if len(live.audience) == 1 else live.audience,
         )
         if live.state.grant or live.subject:
@@ -137,8 +142,12 @@ class IntrospectionEndpoint:
         if not live:
             return None
         return Active(
-            True, state.scope or msgspec.UNSET, caller.client_id, token_type="Refresh",  # noqa: S106
-            exp=seconds(state.expires_at), aut="APPLICATION_USER",
+            True,
+            state.scope or msgspec.UNSET,
+            caller.client_id,
+            token_type="Refresh",  # noqa: S106
+            exp=seconds(state.expires_at),
+            aut="APPLICATION_USER",
         )
 
 

@@ -53,13 +53,23 @@ class RevocationEndpoint:
         grant = token.state.grant
         async with self._database.transaction() as transaction:
             await grants.revoke_access_token(
-                transaction, request.tenant.id, token.hash, application=caller.id, grant=grant,
-                expires_at=token.expires_at * SECOND, at=now,
+                transaction,
+                request.tenant.id,
+                token.hash,
+                application=caller.id,
+                grant=grant,
+                expires_at=token.expires_at * SECOND,
+                at=now,
             )
             await record(transaction, self._event(request, EventType.TOKEN_REVOKED, caller, grant, now))
 
     def _event(self, request: Request, event: EventType, caller: Application, grant: str, now: int) -> Event:
         return Event(
-            tenant=request.tenant.id, type=event, at=now, application=caller.id, grant=grant,
-            address=request.address, trace_id=request.trace_id,
+            tenant=request.tenant.id,
+            type=event,
+            at=now,
+            application=caller.id,
+            grant=grant,
+            address=request.address,
+            trace_id=request.trace_id,
         )

@@ -8,11 +8,32 @@ from identity.oauth2.token_endpoint import TokenEndpoint
 from identity.web.routing import Permission, Route
 
 _AUTHORIZE_PARAMETERS = (
-    "client_id*", "response_type*", "redirect_uri", "scope", "state", "nonce", "response_mode", "code_challenge",
-    "code_challenge_method", "prompt", "max_age", "login_hint", "id_token_hint", "acr_values", "ui_locales", "claims",
+    "client_id*",
+    "response_type*",
+    "redirect_uri",
+    "scope",
+    "state",
+    "nonce",
+    "response_mode",
+    "code_challenge",
+    "code_challenge_method",
+    "prompt",
+    "max_age",
+    "login_hint",
+    "id_token_hint",
+    "acr_values",
+    "ui_locales",
+    "claims",
 )
 _TOKEN_PARAMETERS = (
-    "grant_type*", "client_id", "client_secret", "code", "redirect_uri", "code_verifier", "refresh_token", "scope",
+    "grant_type*",
+    "client_id",
+    "client_secret",
+    "code",
+    "redirect_uri",
+    "code_verifier",
+    "refresh_token",
+    "scope",
 )
 OPENID_CONFIGURATION = "/.well-known/openid-configuration"
 AUTHORIZATION_SERVER = "/.well-known/oauth-authorization-server"
@@ -30,30 +51,63 @@ def oauth2_routes(
     public, client = Permission.PUBLIC, Permission.CLIENT
     return [
         Route(
-            name="authorize", methods=("GET", "POST"), path="/oauth2/authorize", endpoint=authorize,
-            permission=public, errors="page", summary="Begin an authorization (RFC 6749 §3.1)",
+            name="authorize",
+            methods=("GET", "POST"),
+            path="/oauth2/authorize",
+            endpoint=authorize,
+            permission=public,
+            errors="page",
+            summary="Begin an authorization (RFC 6749 §3.1)",
             parameters=_AUTHORIZE_PARAMETERS,
         ),
         Route(
-            name="authorize_resume", methods=("GET",), path="/oauth2/authorize/{flow}", endpoint=authorize.resume,
-            permission=Permission.FLOW, errors="page", summary="Go on with an authorization after sign-in",
+            name="authorize_resume",
+            methods=("GET",),
+            path="/oauth2/authorize/{flow}",
+            endpoint=authorize.resume,
+            permission=Permission.FLOW,
+            errors="page",
+            summary="Go on with an authorization after sign-in",
         ),
         Route(
-            name="token", methods=("POST",), path="/oauth2/token", endpoint=token, permission=client, exact=True,
-            cors="registered", summary="Get tokens (RFC 6749 §3.2)", parameters=_TOKEN_PARAMETERS,
+            name="token",
+            methods=("POST",),
+            path="/oauth2/token",
+            endpoint=token,
+            permission=client,
+            exact=True,
+            cors="registered",
+            summary="Get tokens (RFC 6749 §3.2)",
+            parameters=_TOKEN_PARAMETERS,
         ),
         Route(
-            name="introspect", methods=("POST",), path="/oauth2/introspect", endpoint=introspect, permission=client,
-            exact=True, summary="Ask about a token (RFC 7662)",
+            name="introspect",
+            methods=("POST",),
+            path="/oauth2/introspect",
+            endpoint=introspect,
+            permission=client,
+            exact=True,
+            summary="Ask about a token (RFC 7662)",
             parameters=("token*", "token_type_hint", "client_id", "client_secret"),
         ),
         Route(
-            name="revoke", methods=("POST",), path="/oauth2/revoke", endpoint=revoke, permission=client, exact=True,
-            cors="registered", summary="Give a token back (RFC 7009)",
+            name="revoke",
+            methods=("POST",),
+            path="/oauth2/revoke",
+            endpoint=revoke,
+            permission=client,
+            exact=True,
+            cors="registered",
+            summary="Give a token back (RFC 7009)",
             parameters=("token*", "token_type_hint", "client_id", "client_secret"),
         ),
         Route(
-            name="jwks", methods=("GET",), path="/oauth2/jwks", endpoint=jwks, permission=public, cors="any",
+            name="jwks",
+            methods=("GET",),
+            path="/oauth2/jwks",
+            endpoint=jwks,
+            permission=public,
+            cors="any",
             summary="Public signing keys (RFC 7517)",
         ),
         *_discovery(metadata),
@@ -82,11 +136,18 @@ def _discovery(metadata: MetadataEndpoint) -> list[Route]:
     }
     return [
         Route(
-            name=name, methods=("GET",), path=path, endpoint=endpoint, permission=Permission.PUBLIC, cors="any",
+            name=name,
+            methods=("GET",),
+            path=path,
+            endpoint=endpoint,
+            permission=Permission.PUBLIC,
+            cors="any",
             summary="What this issuer offers (OpenID Connect Discovery, RFC 8414)",
         )
         for places, endpoint in (
-            (token_endpoint, metadata.below_token_endpoint), (base, metadata.below_base), (alias, metadata.alias),
+            (token_endpoint, metadata.below_token_endpoint),
+            (base, metadata.below_base),
+            (alias, metadata.alias),
         )
         for name, path in places.items()
     ]

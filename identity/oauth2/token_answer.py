@@ -47,7 +47,11 @@ class GrantTokens:
         needs_claims = openid or application.access_token_type == "jwt"
         claims = open_claims(self._sealer, state.claims, state.grant) if needs_claims else {}
         access = self._issuer.access_token(
-            tenant, application, scope=scope, grant=state.grant, subject=state.subject,
+            tenant,
+            application,
+            scope=scope,
+            grant=state.grant,
+            subject=state.subject,
             ends_at=state.grant_expires_at,
             extra=select_claims(claims, frozenset({"groups"})) if "groups" in scopes else None,
         )
@@ -61,7 +65,11 @@ class GrantTokens:
         row: NewRefreshToken | None = None
         if refresh:
             answer["refresh_token"], row = self._issuer.refresh_token(
-                tenant, application, grant=state.grant, scope=refresh_scope, parent=parent,
+                tenant,
+                application,
+                grant=state.grant,
+                scope=refresh_scope,
+                parent=parent,
                 ends_at=state.grant_expires_at,
             )
         if openid:
@@ -82,8 +90,15 @@ class GrantTokens:
         if application.id_token_claims == "scopes":
             names |= names_of_scope(scope)
         return self._id_tokens.id_token(
-            tenant, application, subject=state.subject, auth_time=state.auth_time, acr=state.acr, amr=state.amr,
-            nonce=nonce, session=state.session or None, access_token=access_token,
+            tenant,
+            application,
+            subject=state.subject,
+            auth_time=state.auth_time,
+            acr=state.acr,
+            amr=state.amr,
+            nonce=nonce,
+            session=state.session or None,
+            access_token=access_token,
             claims=select_claims(claims, names),
         )
 

@@ -73,9 +73,7 @@ class LogoutPages:
     async def _ask(
         self, request: Request, session: SsoSession, logout: LogoutRequest, parameters: dict[str, str]
     ) -> Response:
-        applications = await sso_sessions.list_applications_of_session(
-            self._database, request.tenant.id, session.id
-        )
+        applications = await sso_sessions.list_applications_of_session(self._database, request.tenant.id, session.id)
         kept = {name: value for name, value in parameters.items() if name in _KEPT}
         query = f"?{urlencode(kept)}" if kept else ""
         return self._pages.respond(

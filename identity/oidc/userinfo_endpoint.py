@@ -44,9 +44,10 @@ class UserinfoEndpoint:
         application = await self._application(request, token)
         if "openid" not in token.scope.split() or not token.subject:
             raise BearerError(403, "insufficient_scope", "The access token was not issued for the scope openid.")
-        if application.client_id not in token.audience and issuer_of(
-            self._base_url, request.tenant.tenant
-        ) not in token.audience:
+        if (
+            application.client_id not in token.audience
+            and issuer_of(self._base_url, request.tenant.tenant) not in token.audience
+        ):
             raise BearerError(401, "invalid_token", "The access token is for another audience.")
         claims = await self._claims(request, application, token)
         names = names_of_scope(token.scope) | requested_names(token.state.requested_claims, "userinfo")
@@ -75,7 +76,10 @@ class UserinfoEndpoint:
         claims = select_claims(person.claims, shown | requested_names(state.requested_claims, "userinfo"))
         async with self._database.transaction() as transaction:
             await grants.update_grant_claims(
-                transaction, request.tenant.id, state.grant,
-                claims=seal_claims(self._sealer, claims, state.grant), subject_version=person.subject.version,
+                transaction,
+                request.tenant.id,
+                state.grant,
+                claims=seal_claims(self._sealer, claims, state.grant),
+                subject_version=person.subject.version,
             )
         return claims

@@ -13,16 +13,16 @@ from identity.storage.tables import application as table
 _COLUMNS = select(table.c.document, table.c.version)
 _BY_CLIENT_ID = _COLUMNS.where(of_tenant(table), table.c.client_id == bindparam("client_id"))
 _BY_ID = _COLUMNS.where(of_tenant(table), table.c.id == bindparam("id"))
-_PAGE = (
-    _COLUMNS.where(of_tenant(table), table.c.id > bindparam("after")).order_by(table.c.id).limit(bindparam("count"))
-)
+_PAGE = _COLUMNS.where(of_tenant(table), table.c.id > bindparam("after")).order_by(table.c.id).limit(bindparam("count"))
 _VERSION = select(table.c.id, table.c.version).where(of_tenant(table), table.c.client_id == bindparam("client_id"))
 _INSERT = insert_into(table)
 _UPDATE = (
     update(table)
     .where(table.c.tenant == bindparam("b_tenant"), table.c.id == bindparam("b_id"))
     .values(
-        name=bindparam("name"), enabled=bindparam("enabled"), document=bindparam("document"),
+        name=bindparam("name"),
+        enabled=bindparam("enabled"),
+        document=bindparam("document"),
         version=table.c.version + 1,
     )
     .returning(table.c.version)

@@ -50,10 +50,14 @@ class Runner(Protocol):
     async def fetch_one(self, statement: ClauseElement, **parameters: object) -> Row | None: ...
 
 
-class Transaction(Runner, Protocol):
+class Writer(Protocol):
     async def execute(self, statement: ClauseElement, **parameters: object) -> int:
         """Run a statement that changes rows; how many it changed. Raises Conflict on a taken key."""
         ...
+
+
+class Transaction(Runner, Writer, Protocol):
+    """An open transaction."""
 
 
 class Database(Runner, Protocol):

@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, select
 from identity.domain.events import Event
 from identity.domain.tenants import TenantId
 from identity.ids import new_id
-from identity.storage.database import Row, Runner, Transaction, insert_into, of_tenant
+from identity.storage.database import Row, Runner, Writer, insert_into, of_tenant
 from identity.storage.tables import event as table
 
 _INSERT = insert_into(table)
@@ -24,7 +24,8 @@ recorded: Counter[str] = Counter()
 """How many events of each type this process wrote, for the metrics; a transaction rolled back later still counts."""
 
 
-async def record(transaction: Transaction, event: Event) -> None:
+async def record(transaction: Writer, event: Event) -> None:
+    """In the transaction that caused it; by the database itself where nothing else was written."""
     await transaction.execute(
         _INSERT,
         tenant=event.tenant,

@@ -21,8 +21,10 @@ _REVOKE = (
 _REVOKE_OF_APPLICATION = (
     update(grants)
     .where(
-        grants.c.tenant == bindparam("b_tenant"), grants.c.subject == bindparam("b_subject"),
-        grants.c.application == bindparam("b_application"), grants.c.revoked_at.is_(None),
+        grants.c.tenant == bindparam("b_tenant"),
+        grants.c.subject == bindparam("b_subject"),
+        grants.c.application == bindparam("b_application"),
+        grants.c.revoked_at.is_(None),
     )
     .values(revoked_at=bindparam("at"))
 )
@@ -34,7 +36,8 @@ _CLAIMS = (
 _REVOKE_TOKEN = (
     update(access_token)
     .where(
-        access_token.c.tenant == bindparam("b_tenant"), access_token.c.hash == bindparam("b_hash"),
+        access_token.c.tenant == bindparam("b_tenant"),
+        access_token.c.hash == bindparam("b_hash"),
         access_token.c.revoked_at.is_(None),
     )
     .values(revoked_at=bindparam("at"))

@@ -16,19 +16,25 @@ _INSERT = insert_into(table)
 _SAVE = (
     update(table)
     .where(
-        table.c.tenant == bindparam("b_tenant"), table.c.id == bindparam("b_id"),
-        table.c.version == bindparam("b_version"), table.c.consumed_at.is_(None),
+        table.c.tenant == bindparam("b_tenant"),
+        table.c.id == bindparam("b_id"),
+        table.c.version == bindparam("b_version"),
+        table.c.consumed_at.is_(None),
     )
     .values(
-        version=table.c.version + 1, journal=bindparam("new_journal"), session=bindparam("new_session"),
+        version=table.c.version + 1,
+        journal=bindparam("new_journal"),
+        session=bindparam("new_session"),
         cookie_hash=bindparam("new_cookie_hash"),
     )
 )
 _CONSUME = (
     update(table)
     .where(
-        table.c.tenant == bindparam("b_tenant"), table.c.id == bindparam("b_id"),
-        table.c.version == bindparam("b_version"), table.c.consumed_at.is_(None),
+        table.c.tenant == bindparam("b_tenant"),
+        table.c.id == bindparam("b_id"),
+        table.c.version == bindparam("b_version"),
+        table.c.consumed_at.is_(None),
     )
     .values(version=table.c.version + 1, consumed_at=bindparam("at"))
 )

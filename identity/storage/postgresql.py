@@ -66,8 +66,13 @@ class PostgresqlDatabase:
                 yield connection  # type: ignore[misc]  # a proxy with the connection's own methods
         except asyncpg.IntegrityConstraintViolationError as error:
             raise Conflict(str(error)) from error
-        except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError,
-                asyncpg.InternalClientError) as error:
+        except (
+            OSError,
+            TimeoutError,
+            asyncpg.PostgresConnectionError,
+            asyncpg.InterfaceError,
+            asyncpg.InternalClientError,
+        ) as error:
             raise Unavailable(f"postgresql: {type(error).__name__} {error}") from error
         except asyncpg.OperatorInterventionError as error:
             raise Unavailable(f"postgresql: {error}") from error
@@ -116,8 +121,8 @@ class PostgresqlDatabase:
             offset += len(compiled.names)
             if place in batch.expected:
                 # A part that changed no row makes the division fail, and with it the whole statement.
-                conditions.append(f"1 / (select count(*) from w{place})")
-        text = f"with {', '.join(parts)} select {' + '.join(conditions)}"  # noqa: S608  # our own statements
+                conditions.append(f"1 / (select count(*) from w{place})")  # noqa: S608  # a number
+        text = f"with {', '.join(parts)} select {' + '.join(conditions)}"  # our own statements
         self._batches[key] = text
         return text
 

@@ -170,9 +170,7 @@ class _SqliteTransaction:
     ) -> T:
         database = self._database
         sql, values = database._prepare(statement, parameters)
-        return await database._finish(
-            database._in_thread(lambda: read(_run(database._open_writer(), sql, values)))
-        )
+        return await database._finish(database._in_thread(lambda: read(_run(database._open_writer(), sql, values))))
 
 
 def _run(connection: sqlite3.Connection, sql: str, values: dict[str, Any]) -> sqlite3.Cursor:

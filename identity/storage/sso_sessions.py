@@ -45,8 +45,12 @@ _REPLACE = (
     update(table)
     .where(table.c.tenant == bindparam("b_tenant"), table.c.id == bindparam("b_id"), table.c.ended_at.is_(None))
     .values(
-        cookie_hash=bindparam("new_cookie_hash"), auth_time=bindparam("at"), last_seen_at=bindparam("at"),
-        expires_at=bindparam("until"), remembered=bindparam("is_remembered"), acr=bindparam("new_acr"),
+        cookie_hash=bindparam("new_cookie_hash"),
+        auth_time=bindparam("at"),
+        last_seen_at=bindparam("at"),
+        expires_at=bindparam("until"),
+        remembered=bindparam("is_remembered"),
+        acr=bindparam("new_acr"),
         amr=bindparam("new_amr"),
     )
 )
@@ -59,8 +63,7 @@ _APPLICATIONS = (
     select(application_table.c.id, application_table.c.name, grants_table.c.created_at)
     .join(
         application_table,
-        (application_table.c.tenant == grants_table.c.tenant)
-        & (application_table.c.id == grants_table.c.application),
+        (application_table.c.tenant == grants_table.c.tenant) & (application_table.c.id == grants_table.c.application),
     )
     .where(of_tenant(grants_table), grants_table.c.session == bindparam("session"))
     .order_by(grants_table.c.created_at)
@@ -68,9 +71,7 @@ _APPLICATIONS = (
 )
 
 
-async def find_session_by_cookie(
-    runner: Runner, tenant: TenantId, cookie_hash: bytes, now: int
-) -> SsoSession | None:
+async def find_session_by_cookie(runner: Runner, tenant: TenantId, cookie_hash: bytes, now: int) -> SsoSession | None:
     """A live session of an enabled person, else None."""
     row = await runner.fetch_one(_BY_COOKIE, tenant=tenant, cookie_hash=cookie_hash, now=now)
     return None if row is None else _session(row)
@@ -81,9 +82,7 @@ async def find_session(runner: Runner, tenant: TenantId, session: str, now: int)
     return None if row is None else _session(row)
 
 
-async def list_sessions_of_subject(
-    runner: Runner, tenant: TenantId, subject: SubjectId, now: int
-) -> list[SsoSession]:
+async def list_sessions_of_subject(runner: Runner, tenant: TenantId, subject: SubjectId, now: int) -> list[SsoSession]:
     return [_session(row) for row in await runner.fetch(_OF_SUBJECT, tenant=tenant, subject=subject, now=now)]
 
 
@@ -109,8 +108,16 @@ async def mark_session_seen(
 
 
 async def replace_session_cookie(
-    transaction: Transaction, tenant: TenantId, session: SessionId, *, cookie_hash: bytes, at: int, until: int,
-    remembered: bool, acr: str, amr: str,
+    transaction: Transaction,
+    tenant: TenantId,
+    session: SessionId,
+    *,
+    cookie_hash: bytes,
+    at: int,
+    until: int,
+    remembered: bool,
+    acr: str,
+    amr: str,
 ) -> bool:
     """A gain of privilege: same `sid`, new cookie value, new `auth_time`. False when it ended meanwhile."""
     changed = await transaction.execute(

@@ -16,7 +16,8 @@ _INSERT = insert_into(table).on_conflict_do_nothing()
 _RENAME = (
     update(table)
     .where(
-        table.c.tenant == bindparam("b_tenant"), table.c.id == bindparam("b_id"),
+        table.c.tenant == bindparam("b_tenant"),
+        table.c.id == bindparam("b_id"),
         table.c.username != bindparam("username"),
     )
     .values(username=bindparam("username"), version=table.c.version + 1)

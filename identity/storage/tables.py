@@ -8,7 +8,11 @@ primary key while a table is new, and a plan kept from then reads all rows of a 
 from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, SmallInteger, Table, Text
 
 metadata = MetaData(
-    naming_convention={"pk": "pk_%(table_name)s", "ix": "ix_%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s"}
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    }
 )
 
 
@@ -236,6 +240,7 @@ attempt = Table(
     _tenant(),
     Column("key", Text, primary_key=True),
     Column("count", BigInteger, nullable=False),
+    Column("failures", BigInteger, nullable=False),
     _moment("window_ends_at"),
     _moment("locked_until", nullable=True),
     Index("ix_attempt_window_ends_at", "window_ends_at"),

@@ -51,9 +51,7 @@ class TokenIssuer:
         Without `subject` it is the application's own (client credentials): `sub` is the client id.
         """
         now = self._clock.now()
-        lifetime = (
-            application.user_access_token_lifetime if subject else application.application_access_token_lifetime
-        )
+        lifetime = application.user_access_token_lifetime if subject else application.application_access_token_lifetime
         expires_at = now + lifetime * SECOND
         if ends_at is not None and ends_at < expires_at:
             expires_at = ends_at
@@ -64,8 +62,16 @@ class TokenIssuer:
             return IssuedToken(value, None, expires_in)
         value = ACCESS_TOKEN_PREFIX + new_secret()
         row = NewToken(
-            tenant.id, token_hash(value), application.id, grant, scope, " ".join(audience), now, expires_at,
-            application.version, tenant.tenant.version,
+            tenant.id,
+            token_hash(value),
+            application.id,
+            grant,
+            scope,
+            " ".join(audience),
+            now,
+            expires_at,
+            application.version,
+            tenant.tenant.version,
         )
         return IssuedToken(value, row, expires_in)
 

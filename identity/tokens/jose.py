@@ -100,11 +100,7 @@ def read_header(token: str) -> Mapping[str, Any]:
 def make_signing_key(algorithm: SigningAlgorithm, *, kid: str, sealer: Sealer, now: int, active_at: int) -> SigningKey:
     """A new key: RSA of 2048 bits for RS256, P-256 for ES256 (RFC 7518 §3.3, §3.4)."""
     parameters: Any = {"kid": kid, "use": "sig", "alg": algorithm}
-    key = (
-        RSAKey.generate_key(2048, parameters)
-        if algorithm == "RS256"
-        else ECKey.generate_key("P-256", parameters)
-    )
+    key = RSAKey.generate_key(2048, parameters) if algorithm == "RS256" else ECKey.generate_key("P-256", parameters)
     private = json.dumps(key.as_dict(private=True)).encode()
     return SigningKey(
         kid=kid,

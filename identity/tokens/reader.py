@@ -87,16 +87,20 @@ class TokenReader:
             # Its application was deleted, and another was registered under the same client id since.
             return TokenQuery(tenant.id, b"", caller_id)
         grant = claims["jti"].partition(".")[0]
-        return TokenQuery(
-            tenant.id, token_hash(claims["jti"]), caller_id, "" if grant == NO_GRANT else grant, owner.id
-        )
+        return TokenQuery(tenant.id, token_hash(claims["jti"]), caller_id, "" if grant == NO_GRANT else grant, owner.id)
 
     def _live_opaque(self, query: TokenQuery, state: TokenState) -> AccessToken | None:
         if state.token_revoked or state.expires_at <= self._clock.now() or not _stands(state, state.grant):
             return None
         return AccessToken(
-            state.application, state.scope, tuple(state.audience.split()), seconds(state.issued_at),
-            seconds(state.expires_at), query.hash, state, None,
+            state.application,
+            state.scope,
+            tuple(state.audience.split()),
+            seconds(state.issued_at),
+            seconds(state.expires_at),
+            query.hash,
+            state,
+            None,
         )
 
     def _live_jwt(self, claims: Claims, query: TokenQuery, state: TokenState) -> AccessToken | None:
@@ -105,8 +109,14 @@ class TokenReader:
             return None
         audience = claims["aud"]
         return AccessToken(
-            query.application, claims.get("scope", ""), (audience,) if isinstance(audience, str) else tuple(audience),
-            claims["iat"], claims["exp"], query.hash, state, claims,
+            query.application,
+            claims.get("scope", ""),
+            (audience,) if isinstance(audience, str) else tuple(audience),
+            claims["iat"],
+            claims["exp"],
+            query.hash,
+            state,
+            claims,
         )
 
     def _verified(self, tenant: TenantConfiguration, token: str) -> Claims | None:

@@ -3,11 +3,13 @@
 Text with NUL or unpaired surrogates is refused here, so nothing behind it has to ask.
 """
 
+import re
 from urllib.parse import unquote_to_bytes
 
 from identity.errors import IdentityError
 
 MAXIMUM_PARAMETERS = 200
+_NAME = re.compile(r"[a-z_-]{1,40}")
 
 
 class MalformedForm(IdentityError):
@@ -19,7 +21,11 @@ class RepeatedParameter(IdentityError):
     """RFC 6749 §3.1: request parameters must not be included more than once."""
 
     def __init__(self, name: str) -> None:
-        super().__init__("invalid_request", "A parameter or header is repeated.", detail=f"repeated: {name[:64]!r}")
+        # Names of strangers' making are not shown; those of a protocol are letters and underscores.
+        shown = f" ({name})" if _NAME.fullmatch(name) else ""
+        super().__init__(
+            "invalid_request", f"A parameter or header is repeated{shown}.", detail=f"repeated: {name[:64]!r}"
+        )
         self.name = name
 
 

@@ -23,8 +23,19 @@ FORM = "application/x-www-form-urlencoded"
 class Request:
     """One request. `path_value` is the last segment of a route that ends in `{…}`."""
 
-    __slots__ = ("_trace_id", "address", "base_url", "body", "headers", "method", "path", "path_value", "query_string",
-                 "route", "tenant")
+    __slots__ = (
+        "_trace_id",
+        "address",
+        "base_url",
+        "body",
+        "headers",
+        "method",
+        "path",
+        "path_value",
+        "query_string",
+        "route",
+        "tenant",
+    )
 
     def __init__(
         self,
@@ -75,6 +86,8 @@ class Request:
     def form(self, repeatable: frozenset[str] = frozenset()) -> dict[str, str]:
         """The body's parameters when it is a form, else MalformedForm. Raises RepeatedParameter."""
         content_type = self.header(b"content-type") or ""
+        if not content_type and not self.body:
+            return {}
         if content_type != FORM and content_type.partition(";")[0].strip().lower() != FORM:
             raise MalformedForm("The body must be application/x-www-form-urlencoded.")
         return parse_form(self.body, repeatable)

@@ -57,5 +57,3 @@ class PageResponses:
                 "form_expired", "This form has expired, so nothing was done. Go back and try again.", status=403
             )
         return form
-
-

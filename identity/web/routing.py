@@ -46,7 +46,7 @@ class Permission(StrEnum):
     """Anybody: it tells nothing about a person and changes nothing of anybody's."""
     CLIENT = "client"
     """An application that authenticates (oauth2.client_authentication)."""
-    ACCESS_TOKEN = "access_token"  # noqa: S105
+    ACCESS_TOKEN = "access_token"
     """Whoever holds a live access token (tokens.bearer)."""
     FLOW = "flow"
     """The browser that began the flow (authn.cookies)."""
@@ -79,6 +79,12 @@ class Route:
     summary: str = ""
     parameters: tuple[str, ...] = ()
     """What it reads from the query or form, for the OpenAPI document; `*` marks a required one."""
+
+
+class TooLarge(IdentityError):
+    def __init__(self) -> None:
+        super().__init__("invalid_request", "The body is too large.", status=413)
+        self.headers: Headers = [(b"connection", b"close")]
 
 
 class Router:
@@ -151,9 +157,6 @@ class Router:
             if path.startswith(b"/t/") and (match := _TENANT_PATH.fullmatch(path)):
                 handle, path = match[1].decode(), match[2]
                 route = self._exact.get((path, method))
-                if handle == ROOT_HANDLE:
-                    # RFC 8414 §3.1: one tenant, one spelling; the root tenant has no prefix.
-                    route, path = None, b""
             if route is None:
                 route, value = self._find_prefixed(path, method)
         span = self._tracing.start(scope["headers"], route.name if route else "unknown")
@@ -171,7 +174,7 @@ class Router:
         route = self._prefixed.get((head + b"/", method))
         if route is None or last in _NO_SEGMENT or not last.isascii() or b"%" in last or b";" in last:
             if path.startswith(b"/static/"):
-                return self._prefixed.get((b"/static/", method)), path[len(b"/static/"):].decode("latin-1")
+                return self._prefixed.get((b"/static/", method)), path[len(b"/static/") :].decode("latin-1")
             return None, ""
         return route, last.decode("ascii")
 
@@ -213,13 +216,16 @@ class Router:
             if method == "POST":
                 if route.same_origin and not same_origin(headers, self._base_url):
                     return self._failures.foreign_origin(headers, tenant)
-                read = await _read_body(headers, receive, route.body_limit)
-                if isinstance(read, Response):
-                    return read
-                body = read
+                body = await _read_body(headers, receive, route.body_limit)
             request = Request(
-                method=method, path=scope["path"], query_string=scope["query_string"], headers=headers, body=body,
-                tenant=tenant, route=route, path_value=value,
+                method=method,
+                path=scope["path"],
+                query_string=scope["query_string"],
+                headers=headers,
+                body=body,
+                tenant=tenant,
+                route=route,
+                path_value=value,
                 address=self._address(scope["client"], headers),
             )
             response = await self._run(route, request)
@@ -240,9 +246,7 @@ class Router:
                 request.tenant = tenant
         raise Unavailable("the configuration changed with every try")
 
-    async def _failed(
-        self, request: Request | None, route: Route, headers: Headers, error: Exception
-    ) -> Response:
+    async def _failed(self, request: Request | None, route: Route, headers: Headers, error: Exception) -> Response:
         response = self._failures.failed(request, route.errors, headers, error)
         if request is not None and route.cors != "none":
             try:
@@ -266,20 +270,20 @@ class Router:
         return host in self._hosts
 
 
-async def _read_body(headers: Headers, receive: Receive, limit: int) -> bytes | Response:
-    """The whole body, or the refusal of one that is too large; `http_protocol` ends those that are too slow."""
+async def _read_body(headers: Headers, receive: Receive, limit: int) -> bytes:
+    """The whole body; `http_protocol` ends those that are too slow. Raises IdentityError 413, or 400 when it breaks."""
     for name, value in headers:
         if name == b"content-length" and (len(value) > 12 or int(value) > limit):
-            return Response(413, b"Content Too Large\n", [(b"content-type", b"text/plain"), (b"connection", b"close")])
+            raise TooLarge
     body: bytes = b""
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             # RFC 9112 §8: half a message is no request; nothing may be done for it.
-            return Response(400, b"Incomplete\n", [(b"content-type", b"text/plain"), (b"connection", b"close")])
+            raise IdentityError("invalid_request", "The request is incomplete.")
         body += message.get("body", b"")
         if len(body) > limit:
-            return Response(413, b"Content Too Large\n", [(b"content-type", b"text/plain"), (b"connection", b"close")])
+            raise TooLarge
         if not message.get("more_body"):
             return body
 

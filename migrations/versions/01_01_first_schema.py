@@ -41,6 +41,7 @@ def upgrade() -> None:
     sa.Column('tenant', sa.BigInteger(), autoincrement=False, nullable=False),
     sa.Column('key', sa.Text(), nullable=False),
     sa.Column('count', sa.BigInteger(), nullable=False),
+    sa.Column('failures', sa.BigInteger(), nullable=False),
     sa.Column('window_ends_at', sa.BigInteger(), nullable=False),
     sa.Column('locked_until', sa.BigInteger(), nullable=True),
     sa.PrimaryKeyConstraint('tenant', 'key', name=op.f('pk_attempt'))

@@ -39,9 +39,7 @@ class Target:
         )
 
 
-def tokens_of(
-    site: Site, client: Client, person: Person, browser: Browser, **parameters: str | None
-) -> dict[str, str]:
+def tokens_of(site: Site, client: Client, person: Person, browser: Browser, **parameters: str | None) -> dict[str, str]:
     """Sign in with this browser, or use its session, and redeem; the token response."""
     pkce = Pkce()
     page = site.sign_in(client, person, browser=browser, **(pkce.parameters | parameters))

@@ -80,8 +80,9 @@ def key_in_the_header(forge: Forge) -> Forgeries:
         yield f"{name} of the attacker", compact(header, forge.payload, rsa_signer(OWN_RSA, "RS256"))
         # A door that meets such a header must not even look at the rest.
         yield f"{name} beside our own signature", forge.resigned(forge.header | {name: value})
-    yield "jwk with a secret", compact(
-        forge.header | {"alg": "HS256", "jwk": ATTACKER_JWK}, forge.payload, hmac_signer(b"attacker", "HS256")
+    yield (
+        "jwk with a secret",
+        compact(forge.header | {"alg": "HS256", "jwk": ATTACKER_JWK}, forge.payload, hmac_signer(b"attacker", "HS256")),
     )
     yield "own key under our kid", compact(forge.header | {"alg": "ES256"}, forge.payload, ecdsa_signer(OWN_EC))
 

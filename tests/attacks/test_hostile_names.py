@@ -77,7 +77,7 @@ def _pages_with(site: Site, text: str) -> Iterator[tuple[str, Page]]:
     # An application's name is printable, or it is not registered at all; a person's comes from any directory.
     client = site.application(
         text if text.isprintable() else "harmless", skip_consent=False, scopes=("read",), policy_uri="https://app.example/policy",
-        tos_uri="https://app.example/tos", logo_uri="https://app.example/logo.png",
+        tos_uri="https://app.example/tos",
     )  # fmt: skip
     person = site.person(
         f"person{number}", name=text, given_name=text, nickname=text, email="x@example.org", phone_number=text,
@@ -125,7 +125,7 @@ def test_the_names_are_shown(standing_site: Site) -> None:
     ["javascript:alert(1)", "JaVaScRiPt:alert(1)", " javascript:alert(1)", "java\tscript:alert(1)", "data:text/html,x",
      "vbscript:x", "\x01javascript:alert(1)", "file:///etc/passwd", "ftp://app.example/", "//app.example/", "", "x"],
 )  # fmt: skip
-@pytest.mark.parametrize("field", ["logo_uri", "policy_uri", "tos_uri", "client_uri"])
+@pytest.mark.parametrize("field", ["policy_uri", "tos_uri"])
 def test_links_of_an_application_are_web_addresses(standing_site: Site, field: str, address: str) -> None:
     client = standing_site.application()
     with pytest.raises(IdentityError):
@@ -134,6 +134,6 @@ def test_links_of_an_application_are_web_addresses(standing_site: Site, field: s
 
 def test_every_text_field_of_an_application_is_in_the_table() -> None:
     """A new field that a page could show must be made hostile above."""
-    shown = {"name", "logo_uri", "policy_uri", "tos_uri", "client_uri"}
+    shown = {"name", "policy_uri", "tos_uri"}
     texts = {name for name, hint in Application.__annotations__.items() if hint in (str, str | None)}
     assert texts - shown <= {"access_token_algorithm", "id_token_algorithm"}

@@ -59,6 +59,16 @@ def test_every_spelling_counts_on_one_account(timed: TimedSite, client: Client, 
     assert not signed_in(guess(timed, client, "jane", PASSWORD))
 
 
+@pytest.mark.parametrize("last", ["jane", "jane@example.org", "PRIMARY/jane", "Jane@Example.org"])
+def test_every_name_of_an_account_shares_its_failures(timed: TimedSite, client: Client, last: str) -> None:
+    """Better Auth CVE-2026-45364: a second way to name the account brings no new tries."""
+    for name in ("jane", "jane@example.org", "JANE@example.org"):
+        guess(timed, client, name)
+    assert not signed_in(guess(timed, client, last, PASSWORD))
+    timed.clock.advance(301)
+    assert signed_in(guess(timed, client, last, PASSWORD))
+
+
 def test_somebody_elses_lock_locks_nobody_else(timed: TimedSite, client: Client) -> None:
     for _ in range(4):
         guess(timed, client, "janet")
@@ -107,6 +117,25 @@ def test_many_guesses_at_once_are_no_more_than_one_after_another(site: Site) -> 
     for page, _ in pages[:3]:
         page.submit("login-submit", username=person.username, password="wrong")
 
+    assert Counter(_post_at_once(site, pages[3:], person.username)) == {422: 9}
+
+
+def test_right_passwords_at_once_are_all_right(site: Site) -> None:
+    """Tries in flight are no failures: they wait for each other."""
+    site.change_settings(lambda s: replace(s, login_limit_address=UNLIMITED, lockout_attempts=3))
+    client, person = site.application(), site.jane
+    pages = []
+    for _ in range(10):
+        browser = site.browser()
+        page = browser.get(site.authorize_url(client))
+        pages.append((page, raw_cookies(browser)))
+    assert Counter(_post_at_once(site, pages, person.username)) == {303: 10}
+    assert not [event for event in site.events() if event["type"] == "user:account:locked"]
+
+
+def _post_at_once(site: Site, pages: list[tuple[Page, dict[str, str]]], username: str) -> list[int]:
+    """The right password on all of these login pages together; the statuses."""
+
     async def at_once() -> list[int]:
         async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
             answers = await asyncio.gather(
@@ -115,19 +144,19 @@ def test_many_guesses_at_once_are_no_more_than_one_after_another(site: Site) -> 
                         page.url,
                         data={
                             "csrf_token": page.text.split('name="csrf_token" value="')[1].split('"')[0],
-                            "username": person.username, "password": PASSWORD,
+                            "username": username, "password": PASSWORD,
                         },
                         headers={
                             "Origin": site.server.base_url,
                             "Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items()),
                         },
                     )
-                    for page, cookies in pages[3:]
+                    for page, cookies in pages
                 )
             )  # fmt: skip
         return [answer.status_code for answer in answers]
 
-    assert Counter(asyncio.run(at_once())) == {422: 9}
+    return asyncio.run(at_once())
 
 
 @pytest.mark.parametrize(
@@ -150,7 +179,7 @@ def test_a_household_is_one_address(timed: TimedSite, client: Client, addresses:
         tenant = await administration.configuration.load(timed.handle)
         lockout = Lockout(administration.database, timed.clock)
         return [
-            (await lockout.admit(tenant, f"nobody{number}", address)).limited
+            (await lockout.admit(tenant, f"nobody{number}", address)).verdict == "limited"
             for number, address in enumerate(addresses)
         ]
 

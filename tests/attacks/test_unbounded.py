@@ -143,7 +143,7 @@ def _series(site: Site) -> set[str]:
     return {line.rpartition(" ")[0] for line in text.splitlines() if line and not line.startswith("#")}
 
 
-HOSTILE = f"{MARK}\r\n{{\"event\": \"forged\", \"level\": \"info\"}}\n\x1b[2J\u2028\u202e"
+HOSTILE = f'{MARK}\r\n{{"event": "forged", "level": "info"}}\n\x1b[2J\u2028\u202e'
 
 
 class TestLogs:

@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,17 +37,25 @@ class Cli:
 
 
 @pytest.fixture(scope="module")
-def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
+def cli(tmp_path_factory: pytest.TempPathFactory) -> Cli:
     data = tmp_path_factory.mktemp("installation")
     made = Cli(data)
     assert "ready" in made.output("migrate")
-    yield made
+    return made
 
 
 def test_people(cli: Cli) -> None:
     cli.output(
-        "users", "create", "jane", "--attribute", "email=jane@example.org", "--attribute", "email_verified=true",
-        "--group", "staff", password="correct horse battery",
+        "users",
+        "create",
+        "jane",
+        "--attribute",
+        "email=jane@example.org",
+        "--attribute",
+        "email_verified=true",
+        "--group",
+        "staff",
+        password="correct horse battery",
     )
     assert "jane\tjane@example.org\tstaff" in cli.output("users", "list")
     assert "taken" in cli.refusal("users", "create", "jane", password="correct horse battery")
@@ -64,7 +71,9 @@ def test_people(cli: Cli) -> None:
 
 def test_import_of_people_reports_what_it_left_alone(cli: Cli, tmp_path: Path) -> None:
     file = tmp_path / "people.csv"
-    file.write_text("username,password,groups,email\nkim,kim long password,a b,kim@example.org\nlee,,,\nkim,x y z long,,\n")
+    file.write_text(
+        "username,password,groups,email\nkim,kim long password,a b,kim@example.org\nlee,,,\nkim,x y z long,,\n"
+    )
     result = cli("users", "import", str(file))
     assert result.exit_code == 1
     assert "kim:" in result.stdout
@@ -72,7 +81,9 @@ def test_import_of_people_reports_what_it_left_alone(cli: Cli, tmp_path: Path) -
 
 
 def test_applications(cli: Cli) -> None:
-    shown = cli.output("applications", "create", "My shop", "--redirect-uri", "https://shop.example/cb", "--client-id", "shop")
+    shown = cli.output(
+        "applications", "create", "My shop", "--redirect-uri", "https://shop.example/cb", "--client-id", "shop"
+    )
     assert re.search(r"client_secret  \S{80,}", shown)
     assert "shop\tMy shop" in cli.output("applications", "list")
     cli.output("applications", "update", "shop", "--set", "user_access_token_lifetime=60", "--set", 'scopes=["a", "b"]')
@@ -118,9 +129,11 @@ def test_keys(cli: Cli) -> None:
 
 def test_tenants(cli: Cli) -> None:
     cli.output("tenants", "create", "acme")
-    cli.output("tenants", "set", "acme", "session_idle=900", "display_name=Acme")
+    cli.output("tenants", "update", "acme", "--set", "session_idle=900", "--set", "display_name=Acme")
     assert "acme\tAcme" in cli.output("tenants", "list")
-    assert "no setting" in cli.refusal("tenants", "set", "acme", "colour=red")
+    assert "no setting" in cli.refusal("tenants", "update", "acme", "--set", "colour=red")
+    assert "code_lifetime must be 1" in cli.refusal("tenants", "update", "acme", "--set", "code_lifetime=0")
+    assert "https" in cli.refusal("tenants", "update", "acme", "--set", "issuer=http://evil.example")
     cli.output("tenants", "disable", "acme")
     assert "no tenant" in cli.refusal("users", "list", "--tenant", "acme")
     cli.output("tenants", "enable", "acme")
@@ -153,8 +166,13 @@ def test_check(cli: Cli) -> None:
 def identity(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     variables = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(__file__).parents[2]), **environment}
     return subprocess.run(
-        [sys.executable, "-m", "identity", *arguments], cwd=folder, env=variables, capture_output=True, text=True,
-        timeout=60, check=False,
+        [sys.executable, "-m", "identity", *arguments],
+        cwd=folder,
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 

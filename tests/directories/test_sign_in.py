@@ -54,7 +54,9 @@ def test_a_person_of_the_directory_signs_in(site: Site, slapd: Slapd, username: 
 def test_the_subject_stays_the_same_whatever_name_was_typed(site: Site, slapd: Slapd) -> None:
     connect_directory(site, slapd)
     client = site.application()
-    subjects = {claims_of(site.tokens(client, ada(name))["id_token"])["sub"] for name in ("CORP/ada", "ada@example.org")}
+    subjects = {
+        claims_of(site.tokens(client, ada(name))["id_token"])["sub"] for name in ("CORP/ada", "ada@example.org")
+    }
     assert len(subjects) == 1
 
 
@@ -73,7 +75,9 @@ def _plain(text: str, username: str) -> str:
     import html
     import re
 
-    text = text.replace(html.escape(username, quote=True), "NAME").replace(html.escape(username).replace("'", "&#39;"), "NAME")
+    text = text.replace(html.escape(username, quote=True), "NAME").replace(
+        html.escape(username).replace("'", "&#39;"), "NAME"
+    )
     return re.sub(r'(value|action)="[^"]*"', r'\1=""', text)
 
 

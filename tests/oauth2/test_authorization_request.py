@@ -117,10 +117,13 @@ def test_repeated_parameters(site: Site) -> None:
         assert page.has("error-page")
 
 
-@pytest.mark.spec("RFC 8707", "2")
-def test_resource_alone_may_be_repeated(site: Site) -> None:
-    url = site.authorize_url(site.application()) + "&resource=https://a.example&resource=https://b.example"
-    assert site.browser().get(url).has("login-submit")
+@pytest.mark.parametrize(
+    "resources", ["&resource=https://a.example", "&resource=https://a.example&resource=https://b.example"]
+)
+def test_a_resource_is_refused_and_never_ignored(site: Site, resources: str) -> None:
+    """Decision 24: `resource` alone may be repeated. A token for another audience than asked is worse than none."""
+    page = site.browser().get(site.authorize_url(site.application()) + resources)
+    assert response_parameters(page)["error"] == "invalid_target"
 
 
 @pytest.mark.spec("RFC 6749", "3.1")

@@ -133,7 +133,11 @@ class Site:
 
     def machine(self, **settings: Any) -> Client:
         """An application for client_credentials."""
-        values: dict[str, Any] = {"grant_types": ("client_credentials",), "redirect_uris": (), "scopes": ("read", "write")}
+        values: dict[str, Any] = {
+            "grant_types": ("client_credentials",),
+            "redirect_uris": (),
+            "scopes": ("read", "write"),
+        }
         return self.application("Machine", **(values | settings))
 
     def update(self, client: Client, **settings: Any) -> None:
@@ -189,9 +193,7 @@ class Site:
         return self.http.post("/oauth2/token", data=form, auth=client.basic)
 
     def redeem(self, client: Client, code: str, **form: str) -> httpx.Response:
-        return self.token(
-            client, grant_type="authorization_code", code=code, redirect_uri=client.redirect_uri, **form
-        )
+        return self.token(client, grant_type="authorization_code", code=code, redirect_uri=client.redirect_uri, **form)
 
     def tokens(self, client: Client, person: Person, **parameters: str | None) -> dict[str, Any]:
         """Sign in and redeem, with PKCE; the token response."""

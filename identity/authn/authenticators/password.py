@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from identity.authn.lockout import Lockout
+from identity.authn.lockout import Admission, Lockout, user_key
 from identity.authn.people import People
 from identity.domain.events import Event, EventType
 from identity.errors import Unavailable
@@ -20,11 +20,11 @@ AMR = "pwd"
 
 @dataclass(frozen=True, slots=True)
 class PasswordAnswer:
-    """`user` when the password was right; else the words the page knows."""
+    """`user` when the password was right; else the words the page knows. A success clears `counters`."""
 
     user: StoreUser | None
     error: Literal["", "refused", "unavailable", "busy"]
-    account_key: str = ""
+    counters: tuple[str, ...] = ()
 
 
 class PasswordAuthenticator:
@@ -37,7 +37,7 @@ class PasswordAuthenticator:
     async def authenticate(self, request: Request, username: str, password: str, now: int) -> PasswordAnswer:
         """Try one username and password in the request's tenant."""
         admission = await self._lockout.admit(request.tenant, username, request.address)
-        if admission.limited:
+        if admission.verdict == "limited":
             self._metrics.sign_in("limited")
             self._metrics.limited("sign_in")
             return PasswordAnswer(None, "busy")
@@ -53,27 +53,48 @@ class PasswordAuthenticator:
             await self._lockout.take_back(request.tenant, admission)
             self._metrics.sign_in("busy")
             return PasswordAnswer(None, "busy")
-        if isinstance(outcome, Authenticated) and not admission.locked and not outcome.must_change_password:
-            return PasswordAnswer(outcome.user, "", admission.account_key)
-        reason = self._reason(outcome, admission.locked)
-        self._metrics.sign_in("refused")
-        await self._record(request, EventType.SIGN_IN_FAILED, now, {"reason": reason})
-        if admission.just_locked:
-            await self._record(request, EventType.ACCOUNT_LOCKED, now, {})
+        return await self._judge(request, admission, outcome, now)
+
+    async def _judge(
+        self, request: Request, admission: Admission, outcome: Authenticated | Refused, now: int
+    ) -> PasswordAnswer:
+        user = _user_of(outcome)
+        locked = admission.verdict == "locked" or (
+            user is not None and await self._lockout.is_locked(request.tenant, user)
+        )
+        if isinstance(outcome, Authenticated) and not locked and not outcome.must_change_password:
+            assert user is not None
+            return PasswordAnswer(outcome.user, "", (admission.account, user))
+        self._metrics.sign_in("locked" if locked else "refused")
+        # The name may be a password typed into the wrong field: the event names the account, or a hash.
+        named = {"account": user or admission.account}
+        await self._record(request, EventType.SIGN_IN_FAILED, now, {"reason": _reason(outcome, locked), **named})
+        if not locked and await self._lockout.failed(request.tenant, admission, user):
+            await self._record(request, EventType.ACCOUNT_LOCKED, now, named)
         return PasswordAnswer(None, "refused")
 
-    @staticmethod
-    def _reason(outcome: Authenticated | Refused, locked: bool) -> str:
-        if locked:
-            return "locked"
-        return outcome.reason.value if isinstance(outcome, Refused) else "must_change_password"
-
     async def _record(self, request: Request, event: EventType, now: int, data: dict[str, str]) -> None:
-        async with self._database.transaction() as transaction:
-            await record(
-                transaction,
-                Event(
-                    tenant=request.tenant.id, type=event, at=now, address=request.address,
-                    trace_id=request.trace_id, data=data,
-                ),
-            )
+        await record(
+            self._database,
+            Event(
+                tenant=request.tenant.id,
+                type=event,
+                at=now,
+                address=request.address,
+                trace_id=request.trace_id,
+                data=data,
+            ),
+        )
+
+
+def _user_of(outcome: Authenticated | Refused) -> str | None:
+    """The counter of the account that the name led to, if it led to one."""
+    if isinstance(outcome, Authenticated):
+        return user_key(outcome.user.store, outcome.user.id)
+    return user_key(outcome.store, outcome.user_id) if outcome.user_id else None
+
+
+def _reason(outcome: Authenticated | Refused, locked: bool) -> str:
+    if locked:
+        return "locked"
+    return outcome.reason.value if isinstance(outcome, Refused) else "must_change_password"

@@ -42,8 +42,9 @@ class ClientCredentials:
         if not asked:
             return ""
         # RFC 6749 §3.3: what it may not have is left out. Scopes about people need a person.
-        allowed = [scope for scope in dict.fromkeys(asked.split())
-                   if scope in application.scopes and scope not in _OF_PEOPLE]
+        allowed = [
+            scope for scope in dict.fromkeys(asked.split()) if scope in application.scopes and scope not in _OF_PEOPLE
+        ]
         return " ".join(allowed)
 
     async def _confirm(self, request: Request, application: Application) -> None:

@@ -25,9 +25,7 @@ GRACE_USES = 5
 class RefreshTokenGrant:
     grant_type = "refresh_token"
 
-    def __init__(
-        self, hot: HotStorage, tokens: GrantTokens, families: Families, people: People, clock: Clock
-    ) -> None:
+    def __init__(self, hot: HotStorage, tokens: GrantTokens, families: Families, people: People, clock: Clock) -> None:
         self._hot = hot
         self._tokens = tokens
         self._families = families
@@ -55,12 +53,24 @@ class RefreshTokenGrant:
         await self._check_person(request, state)
         scope = self._narrowed(state.scope, form.get("scope"))
         made = self._tokens.make(
-            tenant, application, state, scope=scope, nonce=None, refresh=rotate, refresh_scope=state.scope,
+            tenant,
+            application,
+            state,
+            scope=scope,
+            nonce=None,
+            refresh=rotate,
+            refresh_scope=state.scope,
             parent=digest,
         )
         went = await self._hot.redeem_refresh_token(
-            tenant=tenant.id, hash=digest, now=now, grace_us=GRACE, grace_uses=GRACE_USES, rotate=rotate,
-            access=made.access, refresh=made.refresh,
+            tenant=tenant.id,
+            hash=digest,
+            now=now,
+            grace_us=GRACE,
+            grace_uses=GRACE_USES,
+            rotate=rotate,
+            access=made.access,
+            refresh=made.refresh,
         )
         if not went:
             await self._replayed(request, state)
