@@ -210,7 +210,7 @@ class Server:
             directory=directory,
         )
         counters, lane = self.hot.counters, self.foundation.lane
-        metrics.watch("heads_refused", "Requests refused by their head", lambda: {str(s): n for s, n in refused.items()},
+        metrics.watch("heads_refused", "Requests refused by their head", _refused_heads,
                       label="status", kind="counter")  # fmt: skip
         metrics.watch("token_road_storage", "Work of the token road's database connections", lambda: asdict(counters),
                       label="what", kind="counter")  # fmt: skip
@@ -326,6 +326,10 @@ class Server:
 def create_app(settings: Settings, base_url: str, metrics_directory: Path | None = None) -> Router:
     """What a worker process runs."""
     return Server(settings, base_url, metrics_directory=metrics_directory).app
+
+
+def _refused_heads() -> dict[str, int]:
+    return {str(status): count for status, count in refused.items()}
 
 
 def _operation_routes(operations: Operations) -> list[Route]:

@@ -79,6 +79,10 @@ class Lockout:
         """Whether the account itself is locked, by failures under whatever name."""
         return await attempts.is_locked(self._database, tenant.id, user, self._clock.now())
 
+    async def turned_away(self, tenant: TenantConfiguration, admission: Admission) -> None:
+        """The account is locked: the try is over, and does not prolong the lock."""
+        await attempts.land_try(self._database, tenant.id, account=admission.account)
+
     async def take_back(self, tenant: TenantConfiguration, admission: Admission) -> None:
         """The try could not be judged (directory down, hash lane full): an outage must not lock people out."""
         await attempts.take_back_try(self._database, tenant.id, account=admission.account, address=admission.address)

@@ -172,7 +172,7 @@ class LoginFlows:
         cookie = new_secret()
         subject = await self._subject(request.tenant, answer.user, now)
         if not subject.enabled:
-            return PasswordAnswer(None, "refused")
+            return await self._authenticator.refuse_disabled(request, answer, now)
         batch = WriteBatch()
         session, value = await self._sessions.begin(
             batch, request, Person(answer.user, subject), running=running, remember=remember, amr=password.AMR

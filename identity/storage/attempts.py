@@ -77,6 +77,11 @@ _TAKE_BACK = (
     )
     .values(count=table.c.count - 1)
 )
+_LAND = (
+    update(table)
+    .where(table.c.tenant == bindparam("b_tenant"), table.c.key == bindparam("b_account"), table.c.count > 0)
+    .values(count=table.c.count - 1)
+)
 _LOCKED = select(table.c.key).where(
     of_tenant(table), table.c.key == bindparam("key"), table.c.locked_until > bindparam("now")
 )
@@ -149,6 +154,11 @@ async def fail_try(
 async def take_back_try(database: Database, tenant: TenantId, *, account: str, address: str) -> None:
     """A try that nobody could judge does not count."""
     await database.execute(_TAKE_BACK, b_tenant=tenant, b_account=account, b_address=address)
+
+
+async def land_try(database: Database, tenant: TenantId, *, account: str) -> None:
+    """A try of a locked account is no longer in flight, and no failure; its address has tried all the same."""
+    await database.execute(_LAND, b_tenant=tenant, b_account=account)
 
 
 async def is_locked(runner: Runner, tenant: TenantId, key: str, now: int) -> bool:

@@ -76,7 +76,7 @@ class Database(Runner, Protocol):
         ...
 
     async def commit(self, batch: "WriteBatch") -> bool:
-        """Write a batch as one transaction. False: a write that expected its row did not find it, nothing is written."""
+        """Write a batch as one transaction. False: a write did not find the row it expected, and nothing is written."""
         ...
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:

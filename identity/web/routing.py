@@ -157,6 +157,9 @@ class Router:
             if path.startswith(b"/t/") and (match := _TENANT_PATH.fullmatch(path)):
                 handle, path = match[1].decode(), match[2]
                 route = self._exact.get((path, method))
+                if route is not None and route.any_host:
+                    # Health and metrics are the installation's, no tenant's.
+                    route, path = None, b""
             if route is None:
                 route, value = self._find_prefixed(path, method)
         span = self._tracing.start(scope["headers"], route.name if route else "unknown")

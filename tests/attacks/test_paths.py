@@ -20,7 +20,7 @@ TENANT_PATHS = (
     b"/t/{h}/x/../account", b"/t/{h}/account;x", b"/t/{h};x/account", b"/t/{h}%2faccount", b"/t/{h}/%61ccount",
     b"/t/{H}/account", b"/T/{h}/account", b"/t/{h}./account", b"/t/.{h}/account", b"/t/{h}%00/account",
     b"/t/{h}%20/account", b"/t/ {h}/account", b"/t/../t/{h}/account", b"/t/x/../{h}/account", b"/t/{h}/t/{h}/account",
-    b"/t/{h}", b"/t/", b"/t", b"/t//account", b"/t/-/account", b"/t/a_b/account", b"/t/root/account",
+    b"/t/{h}", b"/t/", b"/t", b"/t//account", b"/t/-/account", b"/t/a_b/account",
     b"/t/{h}/account%3fx", b"/t/{h}/account%23", b"/t/{h}\\account", b"/t/{h}/ACCOUNT", b"/t/{h}/account/x",
 )  # fmt: skip
 
@@ -36,7 +36,7 @@ WELL_KNOWN = (
     b"/.well-known/openid-configuration/", b"/.well-known/openid-configuration/t/{h}/",
     b"/.well-known/openid-configuration/t/{h}/oauth2/token/", b"/.well-known/openid-configuration/t/{h}/account",
     b"/.well-known/openid-configuration/t/{h}/oauth2/authorize", b"/.well-known/../metrics",
-    b"/.well-known/openid-configuration/t/../account", b"/.well-known/openid-configuration/t/root/oauth2/token",
+    b"/.well-known/openid-configuration/t/../account",
     b"/.well-known/openid-configuration/t/{h}/t/{h}", b"/.well-known/jwks.json", b"/.well-known/",
     b"/t/{h}/.well-known/openid-configuration/t/{h}", b"/.WELL-KNOWN/openid-configuration",
 )  # fmt: skip

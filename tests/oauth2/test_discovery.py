@@ -110,7 +110,7 @@ def test_every_address_in_it_answers(site: Site) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "/t/nobody/oauth2/token" + OPENID, OPENID + "/t/nobody/oauth2/token", "/t/root" + OPENID, OPENID + "/t/root",
+        "/t/nobody/oauth2/token" + OPENID, OPENID + "/t/nobody/oauth2/token",
         OPENID + "/", "//.well-known/openid-configuration", "/t/%6eobody" + OPENID, "/oauth2/token/" + OPENID,
     ],
 )  # fmt: skip
@@ -152,3 +152,14 @@ def test_a_change_shows_within_a_second(timed: TimedSite, change: Callable[[Any]
     timed.clock.advance(1)
     assert timed.http.get(path).json()["issuer"] == "https://new.example"
     assert timed.http.get(path).headers["cache-control"] == "public, max-age=1"
+
+
+@pytest.mark.spec("RFC 8414", "3.1")
+def test_the_root_tenant_has_one_issuer_whichever_spelling_was_called(site: Site) -> None:
+    """Decision 2."""
+    base = site.server.base_url
+    documents = [
+        site.http.get(base + path).json()
+        for path in ("/oauth2/token" + OPENID, "/t/root/oauth2/token" + OPENID, OPENID + "/t/root/oauth2/token")
+    ]
+    assert [document["issuer"] for document in documents] == [f"{base}/oauth2/token"] * 3

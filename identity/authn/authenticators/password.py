@@ -69,8 +69,18 @@ class PasswordAuthenticator:
         # The name may be a password typed into the wrong field: the event names the account, or a hash.
         named = {"account": user or admission.account}
         await self._record(request, EventType.SIGN_IN_FAILED, now, {"reason": _reason(outcome, locked), **named})
-        if not locked and await self._lockout.failed(request.tenant, admission, user):
+        if locked:
+            await self._lockout.turned_away(request.tenant, admission)
+        elif await self._lockout.failed(request.tenant, admission, user):
             await self._record(request, EventType.ACCOUNT_LOCKED, now, named)
+        return PasswordAnswer(None, "refused")
+
+    async def refuse_disabled(self, request: Request, answer: PasswordAnswer, now: int) -> PasswordAnswer:
+        """The password was right, but the person is disabled with us: one more failure, like any other."""
+        account, user = answer.counters
+        self._metrics.sign_in("refused")
+        await self._record(request, EventType.SIGN_IN_FAILED, now, {"reason": "disabled", "account": user})
+        await self._lockout.failed(request.tenant, Admission("admitted", account, ""), user)
         return PasswordAnswer(None, "refused")
 
     async def _record(self, request: Request, event: EventType, now: int, data: dict[str, str]) -> None:
