@@ -70,11 +70,12 @@ _NOT_SETTABLE = {"id", "client_id", "version", "created_at", "secrets"}
 def _fields(file: Path, name: str) -> list[str]:
     """A row for each field of a dataclass that can be set, with the text that stands below it."""
     kind_of_settings = {"Application": Application, "TenantSettings": TenantSettings}[name]
-    defaults = {
-        field.name: field.default if field.default is not MISSING else field.default_factory()
-        for field in fields(kind_of_settings)
-        if field.default is not MISSING or field.default_factory is not MISSING
-    }
+    defaults = {}
+    for field in fields(kind_of_settings):
+        if field.default is not MISSING:
+            defaults[field.name] = field.default
+        elif field.default_factory is not MISSING:
+            defaults[field.name] = field.default_factory()
     body = next(
         node.body for node in ast.parse(file.read_text()).body if isinstance(node, ast.ClassDef) and node.name == name
     )
