@@ -1,6 +1,6 @@
 """idpyoidc, the identity community's relying party library (the successor of OidcRP): from discovery to userinfo.
 
-It verifies the ID token, `iss`, `nonce` and PKCE by itself and refuses what it does not like, so its success is the test.
+It verifies the ID token, `iss`, `nonce` and PKCE by itself and refuses what it does not like: its success is the test.
 """
 
 from typing import Any
