@@ -117,6 +117,9 @@ class Router:
         self._addresses = addresses
         self._base_url = base_url
         self._hosts = hosts
+        own = base_url.partition("//")[2].encode()
+        # A proxy may write the default port out; sending it elsewhere would never end.
+        self._own = frozenset({own, own + b":443", own + b":80"})
         self._metrics = metrics
         self._tracing = tracing
         self._clock = clock
@@ -205,8 +208,12 @@ class Router:
         headers: Headers = scope["headers"]
         request: Request | None = None
         try:
-            if not route.any_host and not self._known_host(headers):
-                return self._failures.unknown_host()
+            if not route.any_host:
+                host = _host_of(headers)
+                if host not in self._hosts:
+                    return self._failures.unknown_host()
+                if host not in self._own and route.errors == "page" and scope["method"] == "GET":
+                    return self._at_base(scope)
             tenant = self._configuration.cached(handle) if route.exact else None
             if route.any_host and handle == ROOT_HANDLE:
                 tenant = _MACHINE
@@ -262,15 +269,22 @@ class Router:
         forwarded = [value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for"]
         return self._addresses.resolve(client[0] if client else "", forwarded)
 
-    def _known_host(self, headers: Headers) -> bool:
-        """Host is ours, exactly once (RFC 9110 §7.2); links are never made from it (attack class 20)."""
-        host: bytes | None = None
-        for name, value in headers:
-            if name == b"host":
-                if host is not None:
-                    return False
-                host = value
-        return host in self._hosts
+    def _at_base(self, scope: Scope) -> Response:
+        """The same page at the base address: cookies and forms belong to one origin, whatever name it was called by."""
+        query = scope["query_string"]
+        location = self._base_url.encode() + scope["raw_path"] + (b"?" + query if query else b"")
+        return Response(307, headers=[(b"location", location), (b"cache-control", b"no-store")])
+
+
+def _host_of(headers: Headers) -> bytes | None:
+    """The Host header, when there is exactly one (RFC 9110 §7.2); links are never made from it (attack class 20)."""
+    host: bytes | None = None
+    for name, value in headers:
+        if name == b"host":
+            if host is not None:
+                return None
+            host = value
+    return host
 
 
 async def _read_body(headers: Headers, receive: Receive, limit: int) -> bytes:

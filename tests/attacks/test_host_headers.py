@@ -120,3 +120,12 @@ def test_a_limit_counts_the_peer_whatever_it_claims(timed: TimedSite, forged: st
 def _without_trace(text: str) -> str:
     """What differs between two answers to one request: trace ids and times."""
     return re.sub(r"[0-9a-f]{32}|\d{4}-\d\d-\d\dT[\d:.]+Z|\d\d:\d\d(:\d\d)?|[0-9a-f-]{36}", "", text)
+
+
+def test_a_page_under_another_name_of_this_machine_moves_to_the_base_address(site: Site) -> None:
+    """Cookies and form tokens belong to one origin; programs are answered under any of our names."""
+    port = site.server.base_url.rpartition(":")[2]
+    other = f"http://127.0.0.1:{port}"
+    answer = site.http.get(f"{other}/t/{site.handle}/account?notice=ended")
+    assert (answer.status_code, answer.headers["location"]) == (307, f"{site.base}/account?notice=ended")
+    assert site.http.get(f"{other}/t/{site.handle}/oauth2/jwks").status_code == 200
