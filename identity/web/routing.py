@@ -215,7 +215,7 @@ class Router:
                 if host not in self._own and route.errors == "page" and scope["method"] == "GET":
                     return self._at_base(scope)
             tenant = self._configuration.cached(handle) if route.exact else None
-            if route.any_host and handle == ROOT_HANDLE:
+            if route.any_host:
                 tenant = _MACHINE
             if tenant is None:
                 tenant = await self._configuration.recent(handle)
