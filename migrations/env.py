@@ -3,10 +3,15 @@
 from alembic import context
 from sqlalchemy import Connection
 
+import identity.storage.authorization_tables
 import identity.storage.tables
 import userstores.sql.tables
 
-METADATAS = [identity.storage.tables.metadata, userstores.sql.tables.metadata]
+METADATAS = [
+    identity.storage.tables.metadata,
+    identity.storage.authorization_tables.metadata,
+    userstores.sql.tables.metadata,
+]
 
 
 def run() -> None:

@@ -1,7 +1,7 @@
 """What a person or application granted: codes and tokens hang on a grant, and ending the grant ends them all."""
 
 from dataclasses import dataclass
-from typing import NewType
+from typing import Literal, NewType
 
 from identity.domain.applications import ApplicationId
 from identity.domain.sessions import SessionId
@@ -9,6 +9,7 @@ from identity.domain.tenants import TenantId
 from identity.domain.users import SubjectId
 
 GrantId = NewType("GrantId", str)
+GrantKind = Literal["authorization_code", "device", "ciba", "token_exchange", "jwt_bearer", "password"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,16 @@ class Grant:
     created_at: int
     expires_at: int
     revoked_at: int | None = None
+    kind: GrantKind = "authorization_code"
+    """How it came to be."""
+    resources: str = ""
+    """The resource indicators granted (RFC 8707), space-separated; its tokens are for these and no others."""
+    authorization_details: str = ""
+    """JSON of the details granted (RFC 9396), or empty."""
+    actor: str = ""
+    """JSON of the `act` claim (RFC 8693 §4.1): who acts for the subject, or empty."""
+    confirmation: str = ""
+    """JSON of the `cnf` that redeeming the code must prove (`dpop_jkt`, RFC 9449 §10), or empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """A tenant: everything belongs to one, and nothing crosses from one to another."""
 
 from dataclasses import dataclass, field
-from typing import NewType
+from typing import Literal, NewType
 
 TenantId = NewType("TenantId", int)
 """Small integer: the first column of every key."""
@@ -16,6 +16,17 @@ class RateLimit:
 
     count: int
     seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdministratorCertificate:
+    """Whoever holds this client certificate acts as the person `username` (wso2-contracts §7.7)."""
+
+    username: str
+    sha256: str = ""
+    """The certificate's SHA-256 thumbprint, 64 hexadecimal digits. Either this or `subject`."""
+    subject: str = ""
+    """Its subject as RFC 4514 writes it; an authority of `tls_client_ca` must have issued it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +65,39 @@ class TenantSettings:
     """Sign-in tries of the whole tenant."""
     token_limit_client: RateLimit = field(default_factory=lambda: RateLimit(count=0, seconds=1))
     """Per client on the token road, counted per process."""
+    default_resource: str | None = None
+    """The audience of access tokens asked for without `resource`; none: client id and configured audiences."""
+    authorize_all_scopes: bool = False
+    """Scopes are granted as asked, registered or not: for an API manager that checks them itself."""
+    administrator_certificates: tuple[AdministratorCertificate, ...] = ()
+    """Client certificates that call the interfaces of administration as a person, with that person's roles."""
+    pairwise_salt: str = ""
+    """Makes pairwise subjects (OpenID Connect Core §8.1); made with the tenant. Another one gives everybody a new
+    `sub`."""
+    pushed_request_lifetime: int = 60
+    """Of a pushed authorization request."""
+    device_code_lifetime: int = 600
+    """How long a person has to enter a device's code."""
+    device_interval: int = 5
+    """How often a device may ask at most."""
+    ciba_lifetime: int = 300
+    """How long a person has to approve a backchannel authentication request."""
+    ciba_interval: int = 5
+    """How often a client may ask at most."""
+    dpop_nonce_required: bool = False
+    """DPoP proofs must carry a nonce of ours (RFC 9449 §8)."""
+    registration: Literal["closed", "token", "open"] = "token"
+    """Who may register applications without being an administrator: nobody, holders of an initial access token, or
+    anybody."""
+    registration_limit_address: RateLimit = field(default_factory=lambda: RateLimit(count=60, seconds=300))
+    """Registrations without a token, and addresses of client metadata that were new to us, of one address (IPv6: one
+    /64), counted per process."""
+    client_id_metadata_documents: bool = False
+    """Clients may present the address of their metadata as `client_id`."""
+    identity_assertions: bool = False
+    """Take identity assertions of trusted issuers (ID-JAG). Preview."""
+    signed_metadata: bool = False
+    """Metadata carries a signed copy of itself (RFC 8414 §2.1)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

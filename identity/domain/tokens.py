@@ -57,6 +57,8 @@ class TokenState(NamedTuple):
     """The subject's version when `claims` were read."""
     requested_claims: str = ""
     """The grant's `claims` parameter. These three only in answers of `look_up_claims`."""
+    extra: str = ""
+    """See `NewToken.extra`; of an opaque token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,9 @@ class NewToken:
     expires_at: int
     application_version: int
     tenant_version: int
+    extra: str = ""
+    """JSON of what else introspection shows and what binds the token: `cnf`, `authorization_details`, `act`,
+    `may_act`; empty for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,8 @@ class NewRefreshToken:
     parent: bytes | None
     issued_at: int
     expires_at: int
+    confirmation: str = ""
+    """JSON of the `cnf` that its use must prove, or empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,3 +140,35 @@ class RedeemableState:
     uses: int
     closed_at: int | None
     """A successor of this refresh token has been used: its grace is over (decision 10)."""
+    kind: str
+    """Of the grant, like the next three."""
+    resources: str
+    authorization_details: str
+    actor: str
+    confirmation: str
+    """JSON of the `cnf` that has to be proved: the grant's for a code, its own for a refresh token."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenTerms:
+    """What limits or binds an access token beside its scope. Empty text means none."""
+
+    resources: tuple[str, ...] = ()
+    """Its audience, exactly; empty for the default audience (decision 4)."""
+    confirmation: str = ""
+    """JSON of `cnf` (RFC 7800): the key or certificate that its use must prove."""
+    authorization_details: str = ""
+    """JSON (RFC 9396)."""
+    actor: str = ""
+    """JSON of `act` (RFC 8693 §4.1)."""
+    may_act: str = ""
+    """JSON of `may_act` (RFC 8693 §4.4)."""
+    session: str = ""
+    """The session that the token is bound to (`token_binding=sso-session`)."""
+    acr: str = ""
+    """How the person signed in, where the request asked for that (RFC 9470 §6)."""
+    auth_time: int | None = None
+    """When, in seconds; likewise."""
+
+
+NO_TERMS = TokenTerms()

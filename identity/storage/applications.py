@@ -13,6 +13,7 @@ from identity.storage.tables import application as table
 _COLUMNS = select(table.c.document, table.c.version)
 _BY_CLIENT_ID = _COLUMNS.where(of_tenant(table), table.c.client_id == bindparam("client_id"))
 _BY_ID = _COLUMNS.where(of_tenant(table), table.c.id == bindparam("id"))
+_BY_NAME = _COLUMNS.where(of_tenant(table), table.c.name == bindparam("name")).order_by(table.c.id.desc()).limit(1)
 _PAGE = _COLUMNS.where(of_tenant(table), table.c.id > bindparam("after")).order_by(table.c.id).limit(bindparam("count"))
 _VERSION = select(table.c.id, table.c.version).where(of_tenant(table), table.c.client_id == bindparam("client_id"))
 _INSERT = insert_into(table)
@@ -32,12 +33,18 @@ _DELETE = delete(table).where(of_tenant(table), table.c.id == bindparam("id"))
 
 async def find_application(runner: Runner, tenant: TenantId, client_id: str) -> Application | None:
     row = await runner.fetch_one(_BY_CLIENT_ID, tenant=tenant, client_id=client_id)
-    return None if row is None else _application(row)
+    return None if row is None else application_of_row(row)
 
 
 async def find_application_by_id(runner: Runner, tenant: TenantId, application: str) -> Application | None:
     row = await runner.fetch_one(_BY_ID, tenant=tenant, id=application)
-    return None if row is None else _application(row)
+    return None if row is None else application_of_row(row)
+
+
+async def find_application_by_name(runner: Runner, tenant: TenantId, name: str) -> Application | None:
+    """The newest of this name: names are not unique."""
+    row = await runner.fetch_one(_BY_NAME, tenant=tenant, name=name)
+    return None if row is None else application_of_row(row)
 
 
 async def find_application_version(
@@ -53,7 +60,7 @@ async def list_applications_page(
 ) -> list[Application]:
     """Up to `count` applications with an id above `after`, in the order of their ids."""
     rows = await runner.fetch(_PAGE, tenant=tenant, after=after, count=count)
-    return [_application(row) for row in rows]
+    return [application_of_row(row) for row in rows]
 
 
 async def insert_application(transaction: Transaction, tenant: TenantId, application: Application) -> None:
@@ -88,5 +95,6 @@ async def delete_application(transaction: Transaction, tenant: TenantId, applica
     return await transaction.execute(_DELETE, tenant=tenant, id=application) == 1
 
 
-def _application(row: Row) -> Application:
+def application_of_row(row: Row) -> Application:
+    """From the columns `document` and `version`."""
     return replace(msgspec.json.decode(row["document"], type=Application), version=row["version"])

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from identity.clock import SECOND, Clock
 from identity.domain.applications import Application
 from identity.domain.keys import SigningKey
+from identity.domain.notification_targets import NotificationTarget
 from identity.domain.tenants import Tenant, TenantId, TenantSettings
-from identity.storage import applications, signing_keys, tenants, user_stores
+from identity.storage import applications, notification_targets, signing_keys, tenants, user_stores
 from identity.storage.database import Database
 from identity.storage.user_stores import StoreRow
 
@@ -33,6 +34,8 @@ class TenantConfiguration:
     keys: tuple[SigningKey, ...]
     stores: tuple[StoreRow, ...]
     checked_at: int
+    notification_targets: tuple[NotificationTarget, ...] = ()
+    """Gateways that hear of revocations."""
     applications: OrderedDict[str, Application] = field(default_factory=OrderedDict)
     client_ids: dict[str, str] = field(default_factory=dict)
     """Application id to client id; it never changes, so it is kept for good."""
@@ -75,6 +78,9 @@ class Configuration:
             keys=await signing_keys.list_signing_keys(self._database, tenant.id),
             stores=tuple(await user_stores.list_user_stores(self._database, tenant.id)),
             checked_at=self._clock.now(),
+            notification_targets=tuple(
+                await notification_targets.list_notification_targets(self._database, tenant.id)
+            ),
         )
         if known is not None:
             snapshot.applications, snapshot.client_ids = known.applications, known.client_ids

@@ -1,18 +1,22 @@
 """Grants and codes as the pages write them; the token road reads and redeems them in `storage.hot`."""
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 
 from sqlalchemy import bindparam, select, update
 
 from identity.domain.applications import ApplicationId
 from identity.domain.grants import AuthorizationCode, Grant
 from identity.domain.tenants import TenantId
+from identity.domain.tokens import NewRefreshToken, NewToken
 from identity.domain.users import SubjectId
 from identity.storage.database import Runner, Transaction, insert_into, of_tenant
 from identity.storage.tables import access_token, authorization_code, grants, refresh_token
 
 _INSERT_GRANT = insert_into(grants)
 _INSERT_CODE = insert_into(authorization_code)
+_INSERT_TOKEN = insert_into(access_token)
+_INSERT_REFRESH_TOKEN = insert_into(refresh_token)
+_BY_ID = select(grants).where(of_tenant(grants), grants.c.id == bindparam("id"))
 _REVOKE = (
     update(grants)
     .where(grants.c.tenant == bindparam("b_tenant"), grants.c.id == bindparam("b_id"), grants.c.revoked_at.is_(None))
@@ -42,7 +46,8 @@ _REVOKE_TOKEN = (
     )
     .values(revoked_at=bindparam("at"))
 )
-_TOMBSTONE = insert_into(access_token).on_conflict_do_nothing()
+_TOMBSTONE = _INSERT_TOKEN.on_conflict_do_nothing()
+_SUBJECT = select(grants.c.subject).where(of_tenant(grants), grants.c.id == bindparam("id"))
 _REFRESH_OWNER = select(refresh_token.c.grant_id, refresh_token.c.application).where(
     of_tenant(refresh_token), refresh_token.c.hash == bindparam("hash")
 )
@@ -50,6 +55,15 @@ _REFRESH_OWNER = select(refresh_token.c.grant_id, refresh_token.c.application).w
 
 async def insert_grant(transaction: Transaction, grant: Grant) -> None:
     await transaction.execute(_INSERT_GRANT, **(asdict(grant) | {"session_bound": int(grant.session_bound)}))
+
+
+async def find_grant(runner: Runner, tenant: TenantId, grant: str) -> Grant | None:
+    """In whatever state it is."""
+    row = await runner.fetch_one(_BY_ID, tenant=tenant, id=grant)
+    if row is None:
+        return None
+    values = {field.name: row[field.name] for field in fields(Grant)}
+    return Grant(**(values | {"claims": bytes(row["claims"]), "session_bound": bool(row["session_bound"])}))
 
 
 async def insert_authorization_code(transaction: Transaction, code: AuthorizationCode) -> None:
@@ -63,6 +77,42 @@ async def insert_authorization_code(transaction: Transaction, code: Authorizatio
         expires_at=code.expires_at,
         keep_until=code.expires_at,
         consumed_at=None,
+    )
+
+
+async def insert_access_token(transaction: Transaction, token: NewToken) -> None:
+    """A token of a grant that begins in the same transaction; others are stored by `storage.hot`."""
+    await transaction.execute(
+        _INSERT_TOKEN,
+        tenant=token.tenant,
+        hash=token.hash,
+        application=token.application,
+        grant_id=token.grant,
+        scope=token.scope,
+        audience=token.audience,
+        issued_at=token.issued_at,
+        expires_at=token.expires_at,
+        revoked_at=None,
+        extra=token.extra,
+    )
+
+
+async def insert_refresh_token(transaction: Transaction, token: NewRefreshToken) -> None:
+    """The first one of a grant that begins in the same transaction."""
+    await transaction.execute(
+        _INSERT_REFRESH_TOKEN,
+        tenant=token.tenant,
+        hash=token.hash,
+        grant_id=token.grant,
+        application=token.application,
+        scope=token.scope,
+        parent=token.parent,
+        issued_at=token.issued_at,
+        expires_at=token.expires_at,
+        first_used_at=None,
+        uses=0,
+        closed_at=None,
+        confirmation=token.confirmation,
     )
 
 
@@ -101,7 +151,14 @@ async def revoke_access_token(
             issued_at=at,
             expires_at=expires_at,
             revoked_at=at,
+            extra="",
         )
+
+
+async def find_grant_subject(runner: Runner, tenant: TenantId, grant: str) -> str | None:
+    """The id of the person who granted it."""
+    row = await runner.fetch_one(_SUBJECT, tenant=tenant, id=grant)
+    return None if row is None else row["subject"]
 
 
 async def find_refresh_token_owner(runner: Runner, tenant: TenantId, hash: bytes) -> tuple[str, str] | None:

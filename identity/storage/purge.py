@@ -2,6 +2,13 @@
 
 from sqlalchemy import ColumnElement, Table, bindparam, delete, func, select, tuple_
 
+from identity.storage.authorization_tables import (
+    delivery,
+    initial_access_token,
+    pending_authorization,
+    pushed_request,
+    used_value,
+)
 from identity.storage.database import Database, Runner
 from identity.storage.tables import (
     access_token,
@@ -25,6 +32,11 @@ _EXPIRES: dict[str, tuple[Table, ColumnElement[int]]] = {
         (sso_session, sso_session.c.expires_at),
         (grants, grants.c.expires_at),
         (attempt, attempt.c.window_ends_at),
+        (delivery, delivery.c.expires_at),
+        (pushed_request, pushed_request.c.keep_until),
+        (pending_authorization, pending_authorization.c.expires_at),
+        (used_value, used_value.c.expires_at),
+        (initial_access_token, initial_access_token.c.expires_at),
     )
 }
 

@@ -23,7 +23,7 @@ _RESEAL = (
     .where(table.c.tenant == bindparam("b_tenant"), table.c.kid == bindparam("b_kid"))
     .values(private_jwk=bindparam("private_jwk"))
 )
-_DELETE = delete(table).where(of_tenant(table), table.c.kid == bindparam("kid"), table.c.retired_at.is_not(None))
+_DELETE = delete(table).where(of_tenant(table), table.c.kid == bindparam("kid"), table.c.retired_at <= bindparam("now"))
 
 
 async def list_signing_keys(runner: Runner, tenant: TenantId) -> tuple[SigningKey, ...]:
@@ -54,6 +54,7 @@ async def insert_signing_key(transaction: Transaction, tenant: TenantId, key: Si
         created_at=key.created_at,
         active_at=key.active_at,
         retired_at=key.retired_at,
+        use=key.use,
     )
 
 
@@ -66,6 +67,6 @@ async def reseal_signing_key(transaction: Transaction, tenant: TenantId, kid: st
     await transaction.execute(_RESEAL, b_tenant=tenant, b_kid=kid, private_jwk=private_jwk)
 
 
-async def delete_signing_key(transaction: Transaction, tenant: TenantId, kid: str) -> bool:
-    """Forget a retired key: what it signed is unknown from then on."""
-    return await transaction.execute(_DELETE, tenant=tenant, kid=kid) == 1
+async def delete_signing_key(transaction: Transaction, tenant: TenantId, kid: str, now: int) -> bool:
+    """Forget a key that is retired at `now` (µs): what it signed is unknown from then on."""
+    return await transaction.execute(_DELETE, tenant=tenant, kid=kid, now=now) == 1

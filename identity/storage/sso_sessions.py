@@ -8,13 +8,11 @@ from identity.domain.sessions import SessionId, SsoSession
 from identity.domain.tenants import TenantId
 from identity.domain.users import SubjectId
 from identity.storage.database import Row, Runner, Transaction, insert_into, of_tenant
-from identity.storage.tables import application as application_table
-from identity.storage.tables import grants as grants_table
 from identity.storage.tables import sso_session as table
 from identity.storage.tables import subject as subject_table
 
-_LIVE = (table.c.ended_at.is_(None), table.c.expires_at > bindparam("now"))
-_CURRENT_SUBJECT = (
+LIVE = (table.c.ended_at.is_(None), table.c.expires_at > bindparam("now"))
+CURRENT_SUBJECT = (
     (subject_table.c.tenant == table.c.tenant)
     & (subject_table.c.id == table.c.subject)
     & (subject_table.c.epoch == table.c.subject_epoch)
@@ -22,16 +20,16 @@ _CURRENT_SUBJECT = (
 )
 _BY_COOKIE = (
     select(table)
-    .join(subject_table, _CURRENT_SUBJECT)
-    .where(of_tenant(table), table.c.cookie_hash == bindparam("cookie_hash"), *_LIVE)
+    .join(subject_table, CURRENT_SUBJECT)
+    .where(of_tenant(table), table.c.cookie_hash == bindparam("cookie_hash"), *LIVE)
 )
 _BY_ID = (
-    select(table).join(subject_table, _CURRENT_SUBJECT).where(of_tenant(table), table.c.id == bindparam("id"), *_LIVE)
+    select(table).join(subject_table, CURRENT_SUBJECT).where(of_tenant(table), table.c.id == bindparam("id"), *LIVE)
 )
 _OF_SUBJECT = (
     select(table)
-    .join(subject_table, _CURRENT_SUBJECT)
-    .where(of_tenant(table), table.c.subject == bindparam("subject"), *_LIVE)
+    .join(subject_table, CURRENT_SUBJECT)
+    .where(of_tenant(table), table.c.subject == bindparam("subject"), *LIVE)
     .order_by(table.c.created_at.desc())
     .limit(100)
 )
@@ -59,16 +57,6 @@ _END = (
     .where(table.c.tenant == bindparam("b_tenant"), table.c.id == bindparam("b_id"), table.c.ended_at.is_(None))
     .values(ended_at=bindparam("at"))
 )
-_APPLICATIONS = (
-    select(application_table.c.id, application_table.c.name, grants_table.c.created_at)
-    .join(
-        application_table,
-        (application_table.c.tenant == grants_table.c.tenant) & (application_table.c.id == grants_table.c.application),
-    )
-    .where(of_tenant(grants_table), grants_table.c.session == bindparam("session"))
-    .order_by(grants_table.c.created_at)
-    .limit(500)
-)
 
 
 async def find_session_by_cookie(runner: Runner, tenant: TenantId, cookie_hash: bytes, now: int) -> SsoSession | None:
@@ -84,17 +72,6 @@ async def find_session(runner: Runner, tenant: TenantId, session: str, now: int)
 
 async def list_sessions_of_subject(runner: Runner, tenant: TenantId, subject: SubjectId, now: int) -> list[SsoSession]:
     return [_session(row) for row in await runner.fetch(_OF_SUBJECT, tenant=tenant, subject=subject, now=now)]
-
-
-async def list_applications_of_session(
-    runner: Runner, tenant: TenantId, session: SessionId
-) -> list[tuple[str, str, int]]:
-    """(id, name, first used at) of every application that got a grant in this session."""
-    rows = await runner.fetch(_APPLICATIONS, tenant=tenant, session=session)
-    first: dict[str, tuple[str, str, int]] = {}
-    for row in rows:
-        first.setdefault(row["id"], (row["id"], row["name"], row["created_at"]))
-    return list(first.values())
 
 
 async def insert_session(transaction: Transaction, session: SsoSession) -> None:

@@ -72,6 +72,21 @@ async def ensure_subject(
     return renamed
 
 
+async def ensure_visitor(
+    transaction: Transaction, tenant: TenantId, *, store: str, sub: str, now: int
+) -> Subject | None:
+    """The subject of somebody without an account, whose id is the `sub` of their issuer (`store` names it).
+
+    None when the id is somebody else's: no issuer may speak for people of another one, or for ours.
+    """
+    await transaction.execute(
+        _INSERT, tenant=tenant, id=sub, store=store, external_id=sub, username=sub, version=1, epoch=1, enabled=1,
+        created_at=now,
+    )  # fmt: skip
+    found = await find_subject(transaction, tenant, sub)
+    return found if found is not None and found.store == store else None
+
+
 async def touch_subject(transaction: Transaction, tenant: TenantId, subject: SubjectId) -> None:
     """Attributes changed: userinfo reads the store once more for every running grant."""
     await transaction.execute(_TOUCH, b_tenant=tenant, b_id=subject)

@@ -1,4 +1,6 @@
-"""Every table of the server. Times are BIGINT microseconds, flags SMALLINT, documents JSON text.
+"""The tables of people, applications, sessions and tokens; `authorization_tables.py` has the others.
+
+Times are BIGINT microseconds, flags SMALLINT, documents JSON text.
 
 Every tenant's table is keyed by tenant first, so that it shards; the token road's tables have no foreign keys. Other
 indexes begin with their selective column: one that began with the tenant would look as good to PostgreSQL as the
@@ -16,15 +18,15 @@ metadata = MetaData(
 )
 
 
-def _tenant() -> Column[int]:
+def tenant_column() -> Column[int]:
     return Column("tenant", BigInteger, primary_key=True, autoincrement=False)
 
 
-def _text(name: str, default: str | None = None) -> Column[str]:
+def text_column(name: str, default: str | None = None) -> Column[str]:
     return Column(name, Text, nullable=False, server_default=default)
 
 
-def _moment(name: str, *, nullable: bool = False) -> Column[int]:
+def moment_column(name: str, *, nullable: bool = False) -> Column[int]:
     return Column(name, BigInteger, nullable=nullable)
 
 
@@ -32,7 +34,7 @@ installation = Table(
     "installation",
     metadata,
     Column("name", Text, primary_key=True),
-    _text("value"),
+    text_column("value"),
 )
 
 tenant = Table(
@@ -42,28 +44,29 @@ tenant = Table(
     Column("handle", Text, nullable=False, unique=True),
     Column("enabled", SmallInteger, nullable=False),
     Column("version", BigInteger, nullable=False),
-    _text("settings"),
-    _moment("created_at"),
+    text_column("settings"),
+    moment_column("created_at"),
 )
 
 application = Table(
     "application",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("id", Text, primary_key=True),
-    _text("client_id"),
-    _text("name"),
+    text_column("client_id"),
+    text_column("name"),
     Column("enabled", SmallInteger, nullable=False),
     Column("version", BigInteger, nullable=False),
-    _text("document"),
-    _moment("created_at"),
+    text_column("document"),
+    moment_column("created_at"),
     Index("uq_application_client_id", "client_id", "tenant", unique=True),
+    Index("ix_application_name", "name", "tenant"),
 )
 
 web_origin = Table(
     "web_origin",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("origin", Text, primary_key=True),
     Column("application", Text, primary_key=True),
     Index("ix_web_origin_application", "application", "tenant"),
@@ -72,63 +75,64 @@ web_origin = Table(
 signing_key = Table(
     "signing_key",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("kid", Text, primary_key=True),
-    _text("algorithm"),
-    _text("public_jwk"),
+    text_column("algorithm"),
+    text_column("public_jwk"),
     Column("private_jwk", LargeBinary, nullable=False),
-    _moment("created_at"),
-    _moment("active_at"),
-    _moment("retired_at", nullable=True),
+    moment_column("created_at"),
+    moment_column("active_at"),
+    moment_column("retired_at", nullable=True),
+    text_column("use", "sig"),
 )
 
 user_store = Table(
     "user_store",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("name", Text, primary_key=True),
-    _text("type"),
+    text_column("type"),
     Column("settings", LargeBinary, nullable=False),
     Column("enabled", SmallInteger, nullable=False),
     Column("position", BigInteger, nullable=False),
-    _moment("created_at"),
+    moment_column("created_at"),
 )
 
 subject = Table(
     "subject",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("id", Text, primary_key=True),
-    _text("store"),
-    _text("external_id"),
-    _text("username"),
+    text_column("store"),
+    text_column("external_id"),
+    text_column("username"),
     Column("version", BigInteger, nullable=False),
     Column("epoch", BigInteger, nullable=False),
     Column("enabled", SmallInteger, nullable=False),
-    _moment("created_at"),
+    moment_column("created_at"),
     Index("uq_subject_external_id", "external_id", "tenant", "store", unique=True),
 )
 
 sso_session = Table(
     "sso_session",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("id", Text, primary_key=True),
     Column("cookie_hash", LargeBinary, nullable=False),
-    _text("subject"),
+    text_column("subject"),
     Column("subject_epoch", BigInteger, nullable=False),
-    _text("username"),
-    _text("display_name"),
-    _moment("auth_time"),
-    _text("acr"),
-    _text("amr"),
+    text_column("username"),
+    text_column("display_name"),
+    moment_column("auth_time"),
+    text_column("acr"),
+    text_column("amr"),
     Column("remembered", SmallInteger, nullable=False),
-    _moment("created_at"),
-    _moment("last_seen_at"),
-    _moment("expires_at"),
-    _moment("ended_at", nullable=True),
-    _text("user_agent"),
-    _text("address"),
+    moment_column("created_at"),
+    moment_column("last_seen_at"),
+    moment_column("expires_at"),
+    moment_column("ended_at", nullable=True),
+    text_column("user_agent"),
+    text_column("address"),
     Index("uq_sso_session_cookie_hash", "cookie_hash", "tenant", unique=True),
     Index("ix_sso_session_subject", "subject", "tenant"),
     Index("ix_sso_session_expires_at", "expires_at"),
@@ -137,52 +141,57 @@ sso_session = Table(
 login_flow = Table(
     "login_flow",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("id", Text, primary_key=True),
     Column("version", BigInteger, nullable=False),
     Column("cookie_hash", LargeBinary, nullable=False),
-    _text("application"),
-    _text("return_path"),
-    _text("request"),
-    _text("journal"),
+    text_column("application"),
+    text_column("return_path"),
+    text_column("request"),
+    text_column("journal"),
     Column("session", Text),
-    _moment("created_at"),
-    _moment("expires_at"),
-    _moment("consumed_at", nullable=True),
+    moment_column("created_at"),
+    moment_column("expires_at"),
+    moment_column("consumed_at", nullable=True),
     Index("ix_login_flow_expires_at", "expires_at"),
 )
 
 consent = Table(
     "consent",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("subject", Text, primary_key=True),
     Column("application", Text, primary_key=True),
-    _text("scope"),
-    _moment("granted_at"),
+    text_column("scope"),
+    moment_column("granted_at"),
 )
 
 grants = Table(
     "grants",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("id", Text, primary_key=True),
-    _text("application"),
-    _text("subject"),
+    text_column("application"),
+    text_column("subject"),
     Column("session", Text),
     Column("session_bound", SmallInteger, nullable=False),
-    _text("scope"),
+    text_column("scope"),
     Column("claims", LargeBinary, nullable=False),
     Column("subject_version", BigInteger, nullable=False),
     Column("subject_epoch", BigInteger, nullable=False),
-    _text("requested_claims"),
-    _moment("auth_time"),
-    _text("acr"),
-    _text("amr"),
+    text_column("requested_claims"),
+    moment_column("auth_time"),
+    text_column("acr"),
+    text_column("amr"),
     Column("nonce", Text),
-    _moment("created_at"),
-    _moment("expires_at"),
-    _moment("revoked_at", nullable=True),
+    moment_column("created_at"),
+    moment_column("expires_at"),
+    moment_column("revoked_at", nullable=True),
+    text_column("kind", "authorization_code"),
+    text_column("resources", ""),
+    text_column("authorization_details", ""),
+    text_column("actor", ""),
+    text_column("confirmation", ""),
     Index("ix_grants_subject", "subject", "tenant", "application"),
     Index("ix_grants_session", "session", "tenant"),
     Index("ix_grants_expires_at", "expires_at"),
@@ -191,75 +200,77 @@ grants = Table(
 authorization_code = Table(
     "authorization_code",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("hash", LargeBinary, primary_key=True),
-    _text("grant_id"),
-    _text("redirect_uri"),
-    _text("code_challenge"),
-    _moment("expires_at"),
-    _moment("keep_until"),
-    _moment("consumed_at", nullable=True),
+    text_column("grant_id"),
+    text_column("redirect_uri"),
+    text_column("code_challenge"),
+    moment_column("expires_at"),
+    moment_column("keep_until"),
+    moment_column("consumed_at", nullable=True),
     Index("ix_authorization_code_keep_until", "keep_until"),
 )
 
 access_token = Table(
     "access_token",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("hash", LargeBinary, primary_key=True),
-    _text("application"),
-    _text("grant_id"),
-    _text("scope"),
-    _text("audience"),
-    _moment("issued_at"),
-    _moment("expires_at"),
-    _moment("revoked_at", nullable=True),
+    text_column("application"),
+    text_column("grant_id"),
+    text_column("scope"),
+    text_column("audience"),
+    moment_column("issued_at"),
+    moment_column("expires_at"),
+    moment_column("revoked_at", nullable=True),
+    text_column("extra", ""),
     Index("ix_access_token_expires_at", "expires_at"),
 )
 
 refresh_token = Table(
     "refresh_token",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("hash", LargeBinary, primary_key=True),
-    _text("grant_id"),
-    _text("application"),
-    _text("scope"),
+    text_column("grant_id"),
+    text_column("application"),
+    text_column("scope"),
     Column("parent", LargeBinary),
-    _moment("issued_at"),
-    _moment("expires_at"),
-    _moment("first_used_at", nullable=True),
+    moment_column("issued_at"),
+    moment_column("expires_at"),
+    moment_column("first_used_at", nullable=True),
     Column("uses", BigInteger, nullable=False),
-    _moment("closed_at", nullable=True),
+    moment_column("closed_at", nullable=True),
+    text_column("confirmation", ""),
     Index("ix_refresh_token_expires_at", "expires_at"),
 )
 
 attempt = Table(
     "attempt",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("key", Text, primary_key=True),
     Column("count", BigInteger, nullable=False),
     Column("failures", BigInteger, nullable=False),
-    _moment("window_ends_at"),
-    _moment("locked_until", nullable=True),
+    moment_column("window_ends_at"),
+    moment_column("locked_until", nullable=True),
     Index("ix_attempt_window_ends_at", "window_ends_at"),
 )
 
 event = Table(
     "event",
     metadata,
-    _tenant(),
+    tenant_column(),
     Column("id", Text, primary_key=True),
-    _text("type"),
-    _moment("at"),
-    _text("subject"),
-    _text("application"),
-    _text("session"),
-    _text("grant_id"),
-    _text("address"),
-    _text("trace_id"),
-    _text("data"),
+    text_column("type"),
+    moment_column("at"),
+    text_column("subject"),
+    text_column("application"),
+    text_column("session"),
+    text_column("grant_id"),
+    text_column("address"),
+    text_column("trace_id"),
+    text_column("data"),
     Index("ix_event_at", "at", "tenant"),
     Index("ix_event_subject", "subject", "tenant", "at"),
 )

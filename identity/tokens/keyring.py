@@ -1,13 +1,17 @@
 """A tenant's keys made ready: parsed once per version of the tenant, dropped when the version moves on."""
 
 from collections import OrderedDict
+from typing import TYPE_CHECKING
 
 from identity.clock import Clock
-from identity.domain.keys import SigningAlgorithm, SigningKey
+from identity.domain.keys import SIGNING_ALGORITHMS, SigningAlgorithm, SigningKey
 from identity.errors import ConfigurationError
 from identity.secrets import Sealer
 from identity.storage.configuration import TenantConfiguration
 from identity.tokens.jose import SigningJwk, VerificationKeys, public_jwks
+
+if TYPE_CHECKING:
+    from identity.tokens.encryption import DecryptionKeys
 
 CACHED = 200
 
@@ -21,6 +25,7 @@ class Keys:
         self._clock = clock
         self._signing: dict[str, SigningJwk] = {}
         self._verification: VerificationKeys | None = None
+        self._decryption: DecryptionKeys | None = None
         self._jwks: bytes | None = None
 
     def signing(self, algorithm: str) -> SigningJwk:
@@ -31,7 +36,9 @@ class Keys:
             if key.algorithm == algorithm and key.active_at <= now and (key.retired_at is None or key.retired_at > now):
                 active = key
         if active is None:
-            raise ConfigurationError(f"The tenant has no active {algorithm} key: run `identity keys rotate`.")
+            raise ConfigurationError(
+                f"The tenant has no active {algorithm} key: run `identity keys rotate {algorithm}`."
+            )
         found = self._signing.get(active.kid)
         if found is None:
             found = self._signing[active.kid] = SigningJwk(active, self._sealer)
@@ -44,16 +51,26 @@ class Keys:
         return self._verification
 
     @property
+    def decryption(self) -> "DecryptionKeys":
+        """The tenant's private encryption keys: for request objects that clients encrypted to it."""
+        if self._decryption is None:
+            from identity.tokens.encryption import DecryptionKeys
+
+            self._decryption = DecryptionKeys(self._keys, self._sealer)
+        return self._decryption
+
+    @property
     def jwks(self) -> bytes:
-        """The public JWK set: coming, active and retired keys."""
+        """The public JWK set: coming, active and retired signing keys, and the present encryption keys."""
         if self._jwks is None:
             self._jwks = public_jwks(self._keys)
         return self._jwks
 
     @property
     def algorithms(self) -> list[SigningAlgorithm]:
-        """What the tenant can sign with, for discovery."""
-        return sorted({key.algorithm for key in self._keys if key.retired_at is None}, reverse=True)
+        """What the tenant has keys to sign with."""
+        have = {key.algorithm for key in self._keys if key.retired_at is None}
+        return [algorithm for algorithm in SIGNING_ALGORITHMS if algorithm in have]
 
 
 class Keyring:

@@ -3,6 +3,9 @@
 from collections import OrderedDict
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
+
+import msgspec
 
 from identity.clock import Clock, seconds
 from identity.domain.applications import Application
@@ -11,6 +14,7 @@ from identity.secrets import token_hash
 from identity.storage.configuration import Configuration, ConfigurationMoved, TenantConfiguration
 from identity.storage.hot import HotStorage
 from identity.tokens.addresses import issuer_of
+from identity.tokens.dpop import DpopProofs
 from identity.tokens.issuer import ACCESS_TOKEN_PREFIX, NO_GRANT
 from identity.tokens.jose import Claims, InvalidToken
 from identity.tokens.keyring import Keyring
@@ -40,11 +44,27 @@ class AccessToken:
         """Empty for an application's own token."""
         return self.state.subject
 
+    @property
+    def confirmation(self) -> dict[str, Any]:
+        """`cnf` (RFC 7800 §3): what its sender has to prove; empty for a token that is bound to nothing."""
+        members = self.claims if self.claims is not None else msgspec.json.decode(self.state.extra or "{}")
+        confirmation: dict[str, Any] = members.get("cnf") or {}
+        return confirmation
+
 
 class TokenReader:
+    """`proofs` are for those that rely on a token (tokens.bearer); reading one asks for none."""
+
     def __init__(
-        self, hot: HotStorage, configuration: Configuration, keyring: Keyring, base_url: str, clock: Clock
+        self,
+        hot: HotStorage,
+        configuration: Configuration,
+        keyring: Keyring,
+        proofs: DpopProofs,
+        base_url: str,
+        clock: Clock,
     ) -> None:
+        self.proofs = proofs
         self._hot = hot
         self._configuration = configuration
         self._keyring = keyring
@@ -107,10 +127,10 @@ class TokenReader:
         # A row exists for a JWT only when it was revoked one by one.
         if state.found or claims["exp"] <= seconds(self._clock.now()) or not _stands(state, query.grant):
             return None
-        audience = claims["aud"]
+        audience, scope = claims["aud"], claims.get("scope", "")
         return AccessToken(
             query.application,
-            claims.get("scope", ""),
+            scope if isinstance(scope, str) else " ".join(scope),
             (audience,) if isinstance(audience, str) else tuple(audience),
             claims["iat"],
             claims["exp"],
@@ -143,7 +163,9 @@ def _is_whole(claims: Claims) -> bool:
     """Every claim that is read here is there and of its type (RFC 9068 §2.2)."""
     audience = claims.get("aud")
     listed = audience if isinstance(audience, list) else [audience]
-    texts = (claims.get("jti"), claims.get("client_id"), claims.get("sub"), claims.get("scope", ""), *listed)
+    scope = claims.get("scope", "")
+    scopes = scope if isinstance(scope, list) else [scope]
+    texts = (claims.get("jti"), claims.get("client_id"), claims.get("sub"), *scopes, *listed)
     return all(isinstance(text, str) for text in texts) and all(type(claims.get(at)) is int for at in ("exp", "iat"))
 
 

@@ -32,6 +32,7 @@ class PostgresqlHot:
         self._read_code = Coalescer(partial(self._read_all, sql.READ_CODE))
         self._read_refresh_token = Coalescer(partial(self._read_all, sql.READ_REFRESH_TOKEN))
         self._issue = Coalescer(self._issue_all)
+        self._use_once = Coalescer(self._use_all)
         self._under_way: set[asyncio.Task[Any]] = set()
 
     async def open(self) -> None:
@@ -44,7 +45,7 @@ class PostgresqlHot:
 
     async def close(self) -> None:
         reads = (self._look_up, self._look_up_claims, self._read_code, self._read_refresh_token)
-        for coalescer in (*reads, self._issue):
+        for coalescer in (*reads, self._issue, self._use_once):
             await coalescer.close()
         for connection in self._connections:
             await connection.close()
@@ -61,6 +62,9 @@ class PostgresqlHot:
 
     async def issue(self, token: NewToken) -> bool:
         return await self._issue(token)
+
+    async def use_once(self, tenant: int, hash: bytes, expires_at: int) -> bool:
+        return await self._use_once((tenant, hash, expires_at))
 
     async def read_code(self, tenant: int, hash: bytes, caller: str) -> RedeemableState:
         return await self._read_code((tenant, hash, caller))
@@ -111,6 +115,16 @@ class PostgresqlHot:
         inserted = {tuple(row) for row in await self._writing.fetch(sql.ISSUE, columns)}
         return [(token.tenant, token.hash) in inserted for token in tokens]
 
+    async def _use_all(self, values: list[tuple[int, bytes, int]]) -> list[bool]:
+        self.counters.rows += len(values)
+        columns = [list(column) for column in zip(*values, strict=True)]
+        fresh = {tuple(row) for row in await self._writing.fetch(sql.USE_ONCE, columns)}
+        answers = []
+        for tenant, hash, _ in values:
+            answers.append((tenant, hash) in fresh)
+            fresh.discard((tenant, hash))
+        return answers
+
     async def _redeem(self, statement: str, arguments: Sequence[Any]) -> bool:
         first, second = self._redeeming
         connection = second if second.idle and not first.idle else first
@@ -128,15 +142,15 @@ class PostgresqlHot:
 def _issue_values(token: NewToken) -> tuple[Any, ...]:
     return (
         token.tenant, token.hash, token.application, token.grant, token.scope, token.audience,
-        token.issued_at, token.expires_at, token.application_version, token.tenant_version,
+        token.issued_at, token.expires_at, token.extra, token.application_version, token.tenant_version,
     )  # fmt: skip
 
 
 def _given(access: NewToken | None, refresh: NewRefreshToken | None) -> tuple[Any, ...]:
-    """The arguments $4 to $19 of a redemption; None all through for what is not given."""
-    first = (None,) * 8 if access is None else _issue_values(access)[:8]
-    second = (None,) * 8 if refresh is None else (
+    """The arguments $4 to $21 of a redemption; None all through for what is not given."""
+    first = (None,) * 9 if access is None else _issue_values(access)[:9]
+    second = (None,) * 9 if refresh is None else (
         refresh.tenant, refresh.hash, refresh.grant, refresh.application, refresh.scope, refresh.parent,
-        refresh.issued_at, refresh.expires_at,
+        refresh.issued_at, refresh.expires_at, refresh.confirmation,
     )  # fmt: skip
     return *first, *second

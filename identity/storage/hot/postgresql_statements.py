@@ -38,9 +38,9 @@ READ_REFRESH_TOKEN = statements.read_refresh_token(_REDEEMABLES, _row_of, empty=
 
 ISSUE = f"""
 insert into access_token ({ACCESS_COLUMNS})
-select n.tenant, n.hash, n.application, n.grant_id, n.scope, n.audience, n.issued_at, n.expires_at
+select n.tenant, n.hash, n.application, n.grant_id, n.scope, n.audience, n.issued_at, n.expires_at, n.extra
 from unnest($1::bigint[], $2::bytea[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[],
- $9::bigint[], $10::bigint[])
+ $9::text[], $10::bigint[], $11::bigint[])
  as n({ACCESS_COLUMNS}, application_version, tenant_version)
 join tenant t on t.id = n.tenant and t.enabled = 1 and t.version = n.tenant_version
 join lateral (
@@ -50,16 +50,25 @@ on conflict do nothing
 returning tenant, hash
 """  # noqa: S608  # column names are constants above
 
-# What a redemption gives: $4 to $11 the access token, $12 to $19 the refresh token; a NULL hash stands for none.
+# Of several with the same value in one statement the database takes one; who asked first is told so by the caller.
+USE_ONCE = """
+insert into used_value (tenant, hash, expires_at)
+select n.tenant, n.hash, n.expires_at
+from unnest($1::bigint[], $2::bytea[], $3::bigint[]) as n(tenant, hash, expires_at)
+on conflict do nothing
+returning tenant, hash
+"""
+
+# What a redemption gives: $4 to $12 the access token, $13 to $21 the refresh token; a NULL hash stands for none.
 _GIVEN = f"""
 , access as (
  insert into access_token ({ACCESS_COLUMNS})
- select $4::bigint, $5::bytea, $6::text, $7::text, $8::text, $9::text, $10::bigint, $11::bigint
+ select $4::bigint, $5::bytea, $6::text, $7::text, $8::text, $9::text, $10::bigint, $11::bigint, $12::text
  from consumed where $5::bytea is not null
 ), refresh as (
  insert into refresh_token ({REFRESH_COLUMNS})
- select $12::bigint, $13::bytea, $14::text, $15::text, $16::text, $17::bytea, $18::bigint, $19::bigint, 0
- from consumed where $13::bytea is not null
+ select $13::bigint, $14::bytea, $15::text, $16::text, $17::text, $18::bytea, $19::bigint, $20::bigint, $21::text, 0
+ from consumed where $14::bytea is not null
 )
 select 1 from consumed
 """  # noqa: S608
@@ -74,7 +83,7 @@ REDEEM_CODE = f"""
 with consumed as (
  update authorization_code k
  set consumed_at = $3, keep_until = greatest(k.keep_until, coalesce(
-   greatest($11::bigint, $19::bigint), {_GRANT.format(column="r.expires_at")}))
+   greatest($11::bigint, $20::bigint), {_GRANT.format(column="r.expires_at")}))
  where k.tenant = $1 and k.hash = $2 and k.consumed_at is null and k.expires_at > $3
   and {_GRANT_IS_GOOD}
  returning k.tenant
@@ -87,7 +96,7 @@ with consumed as (
  update refresh_token k
  set first_used_at = coalesce(k.first_used_at, $3), uses = k.uses + 1
  where k.tenant = $1 and k.hash = $2 and k.closed_at is null and k.expires_at > $3
-  and (not $20::boolean or k.first_used_at is null or (k.first_used_at > $3 - $21::bigint and k.uses < $22::bigint))
+  and (not $22::boolean or k.first_used_at is null or (k.first_used_at > $3 - $23::bigint and k.uses < $24::bigint))
   and {_GRANT_IS_GOOD}
  returning k.tenant, k.parent
 ), closed as (

@@ -27,14 +27,15 @@ _LOOK_UP_CLAIMS = statements.look_up(_QUESTIONS, _row_of, claims=True, empty="x'
 _READ_CODE = statements.read_code(_QUESTION, _row_of, empty="x''")
 _READ_REFRESH_TOKEN = statements.read_refresh_token(_QUESTION, _row_of, empty="x''")
 
-_INSERT_ACCESS = f"insert into access_token ({ACCESS_COLUMNS}) values (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
-_INSERT_REFRESH = f"insert into refresh_token ({REFRESH_COLUMNS}) values (?, ?, ?, ?, ?, ?, ?, ?, 0)"  # noqa: S608
+_INSERT_ACCESS = f"insert into access_token ({ACCESS_COLUMNS}) values (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+_INSERT_REFRESH = f"insert into refresh_token ({REFRESH_COLUMNS}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"  # noqa: S608
 _ISSUE = f"""
-insert into access_token ({ACCESS_COLUMNS}) select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
-where exists (select 1 from application where tenant = ?1 and id = ?3 and enabled = 1 and version = ?9)
- and exists (select 1 from tenant where id = ?1 and enabled = 1 and version = ?10)
+insert into access_token ({ACCESS_COLUMNS}) select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9
+where exists (select 1 from application where tenant = ?1 and id = ?3 and enabled = 1 and version = ?10)
+ and exists (select 1 from tenant where id = ?1 and enabled = 1 and version = ?11)
 on conflict do nothing
 """  # noqa: S608
+_USE_ONCE = "insert into used_value (tenant, hash, expires_at) values (?, ?, ?) on conflict do nothing"
 _CONSUME_CODE = """
 update authorization_code
 set consumed_at = :now, keep_until = max(keep_until, coalesce(:given_until,
@@ -65,12 +66,14 @@ class SqliteHot:
         self._database = database
         self._clock = clock or Clock()
         self._issue = Coalescer(self._issue_all)
+        self._use_once = Coalescer(self._use_all)
 
     async def open(self) -> None:
         """The database itself is opened and closed by its owner."""
 
     async def close(self) -> None:
         await self._issue.close()
+        await self._use_once.close()
 
     async def look_up(self, query: TokenQuery) -> TokenState:
         return self._state(_LOOK_UP, query)
@@ -80,6 +83,9 @@ class SqliteHot:
 
     async def issue(self, token: NewToken) -> bool:
         return await self._issue(token)
+
+    async def use_once(self, tenant: int, hash: bytes, expires_at: int) -> bool:
+        return await self._use_once((tenant, hash, expires_at))
 
     async def read_code(self, tenant: int, hash: bytes, caller: str) -> RedeemableState:
         return _redeemable(self._read(_READ_CODE, (tenant, hash, caller, self._clock.now())))
@@ -122,13 +128,13 @@ class SqliteHot:
         (
             tenant_version, caller_version, found, application, application_enabled, scope, audience, issued_at,
             expires_at, token_revoked, grant, grant_found, grant_revoked, session_ended, subject, username,
-            subject_current, subject_version, claims, claims_version, requested_claims,
+            subject_current, subject_version, claims, claims_version, requested_claims, extra,
         ) = row  # fmt: skip
         return TokenState(
             tenant_version, caller_version, found == 1, application, application_enabled == 1, scope, audience,
             issued_at, expires_at, token_revoked == 1, grant, grant_found == 1, grant_revoked == 1,
             session_ended == 1, subject, username, subject_current == 1, subject_version, claims, claims_version,
-            requested_claims,
+            requested_claims, extra,
         )  # fmt: skip
 
     def _read(self, sql: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -149,6 +155,12 @@ class SqliteHot:
 
         return await self._write(insert, len(tokens))
 
+    async def _use_all(self, values: list[tuple[int, bytes, int]]) -> list[bool]:
+        def insert(connection: sqlite3.Connection) -> list[bool]:
+            return [connection.execute(_USE_ONCE, value).rowcount == 1 for value in values]
+
+        return await self._write(insert, len(values))
+
     async def _write(self, work: Callable[[sqlite3.Connection], T], rows: int) -> T:
         self.counters.statements += 1
         self.counters.rows += rows
@@ -160,13 +172,13 @@ class SqliteHot:
 
 def _give(connection: sqlite3.Connection, access: NewToken | None, refresh: NewRefreshToken | None) -> None:
     if access is not None:
-        connection.execute(_INSERT_ACCESS, _issue_values(access)[:8])
+        connection.execute(_INSERT_ACCESS, _issue_values(access)[:9])
     if refresh is not None:
         connection.execute(
             _INSERT_REFRESH,
             (
                 refresh.tenant, refresh.hash, refresh.grant, refresh.application, refresh.scope, refresh.parent,
-                refresh.issued_at, refresh.expires_at,
+                refresh.issued_at, refresh.expires_at, refresh.confirmation,
             ),
         )  # fmt: skip
 
@@ -174,7 +186,7 @@ def _give(connection: sqlite3.Connection, access: NewToken | None, refresh: NewR
 def _issue_values(token: NewToken) -> tuple[Any, ...]:
     return (
         token.tenant, token.hash, token.application, token.grant, token.scope, token.audience,
-        token.issued_at, token.expires_at, token.application_version, token.tenant_version,
+        token.issued_at, token.expires_at, token.extra, token.application_version, token.tenant_version,
     )  # fmt: skip
 
 

@@ -31,7 +31,7 @@ select t.version, c.version, k.hash is not null,
  k.revoked_at is not null,
  coalesce({_GRANT}, ''), {_GRANT_IS_ITS_OWN}, g.revoked_at is not null, {_SESSION_ENDED.format(ended="")},
  coalesce(g.subject, ''), {_USERNAME}, {_SUBJECT_CURRENT.format(grant=_GRANT)}, coalesce(u.version, 0),
- {{claims}}
+ {{claims}}, coalesce(k.extra, '')
 from {{questions}}
 left join tenant t on t.id = q.tenant and t.enabled = 1
 {{caller}}
@@ -53,7 +53,8 @@ select t.version, c.version, k.hash is not null,
  coalesce({{scope}}, ''), coalesce(g.scope, ''), coalesce(g.requested_claims, ''),
  coalesce(g.claims, {{empty}}), coalesce(g.subject_version, 0), coalesce(g.auth_time, 0),
  coalesce(g.acr, ''), coalesce(g.amr, ''),
- g.nonce, coalesce(k.expires_at, 0), {{rest}}
+ g.nonce, coalesce(k.expires_at, 0), {{rest}}, coalesce(g.kind, ''), coalesce(g.resources, ''),
+ coalesce(g.authorization_details, ''), coalesce(g.actor, ''), coalesce({{confirmation}}, '')
 from {{questions}}
 left join tenant t on t.id = q.tenant and t.enabled = 1
 {{caller}}
@@ -87,7 +88,7 @@ def read_code(questions: str, row_of: RowOf, *, empty: str, tail: str = "") -> s
     rest = "coalesce(k.redirect_uri, ''), coalesce(k.code_challenge, ''), k.consumed_at, null, null, 0, null"
     return _READ.format(
         table="authorization_code", application="g.application", scope="g.scope", rest=rest, questions=questions,
-        empty=empty, **_around("g.application", row_of),
+        empty=empty, confirmation="g.confirmation", **_around("g.application", row_of),
     ) + tail  # fmt: skip
 
 
@@ -96,7 +97,7 @@ def read_refresh_token(questions: str, row_of: RowOf, *, empty: str, tail: str =
     rest = "'', '', null, k.parent, k.first_used_at, coalesce(k.uses, 0), k.closed_at"
     return _READ.format(
         table="refresh_token", application="k.application", scope="k.scope", rest=rest, questions=questions,
-        empty=empty, **_around("k.application", row_of),
+        empty=empty, confirmation="k.confirmation", **_around("k.application", row_of),
     ) + tail  # fmt: skip
 
 
@@ -116,5 +117,5 @@ def _of_grant(row_of: RowOf) -> dict[str, str]:
     }
 
 
-ACCESS_COLUMNS = "tenant, hash, application, grant_id, scope, audience, issued_at, expires_at"
-REFRESH_COLUMNS = "tenant, hash, grant_id, application, scope, parent, issued_at, expires_at, uses"
+ACCESS_COLUMNS = "tenant, hash, application, grant_id, scope, audience, issued_at, expires_at, extra"
+REFRESH_COLUMNS = "tenant, hash, grant_id, application, scope, parent, issued_at, expires_at, confirmation, uses"
