@@ -4,14 +4,38 @@ Unknown keys refuse to start. Tenants, applications, stores and keys are data be
 `docs/configuration.md` is generated from this file by `identity check --reference`.
 """
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
 
 from identity.errors import ConfigurationError
+
+LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
+TEST_MODE = "TEST MODE is on: loopback addresses are called and programs may decide requests. Never in production."
+
+
+class Purpose(StrEnum):
+    """Why the server calls somebody: what an administrator allows is allowed for one of these."""
+
+    CLIENT_METADATA = "client_metadata"
+    """What an application's registration points to: jwks_uri, request_uri, sector_identifier_uri, logo_uri, a client
+    ID metadata document."""
+    LOGOUT = "logout"
+    CIBA_PING = "ciba_ping"
+    NOTIFY = "notify"
+    """Revocation events, to gateways."""
+    ISSUER_KEYS = "issuer_keys"
+    """Keys of trusted token issuers."""
 
 
 class Settings(BaseSettings):
@@ -41,8 +65,57 @@ class Settings(BaseSettings):
     trusted_proxies: tuple[str, ...] = Field(
         (), description="Addresses or networks whose `X-Forwarded-For` is believed. Nobody by default."
     )
+    proxy_client_certificates: bool = Field(
+        False,
+        description="Believe the `Client-Cert` header (RFC 9440) of `trusted_proxies`. They must remove the one that "
+        "a client sends.",
+    )
+    tls_certificate: Path | None = Field(
+        None, description="PEM file of the server's certificate and its chain: `serve` then answers https itself."
+    )
+    tls_key: Path | None = Field(None, description="PEM file of the certificate's private key, not encrypted.")
+    tls_client_ca: Path | None = Field(
+        None,
+        description="PEM file of the authorities that issue client certificates. `tls_client_auth` accepts no other.",
+    )
+    mtls_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="A second port, which asks for a client certificate (RFC 8705), so that browsers on `port` see no "
+        "prompt.",
+    )
+    mtls_base_url: str | None = Field(
+        None,
+        description="The address of `mtls_endpoint_aliases`. Default: the base URL's host with `mtls_port`.",
+    )
     metrics_from: tuple[str, ...] = Field(
         ("127.0.0.0/8", "::1/128"), description="Networks that may read `/metrics`, directly and not through a proxy."
+    )
+    outbound_allow: dict[Purpose, tuple[str, ...]] = Field(
+        {},
+        description="Whom the server may call beyond public https addresses, by purpose (`client_metadata`, `logout`, "
+        "`ciba_ping`, `notify`, `issuer_keys`), in the environment as JSON: "
+        '`{"notify": ["am.example.internal", "10.2.0.0/16"]}`. A host (`*.` for all below it, `:port` for one port '
+        "only) or a network may then be a private address; `http://host` may also be called without TLS. Link-local "
+        "and metadata addresses are never called, loopback in test mode only.",
+    )
+    outbound_ca_file: Path | dict[Purpose, Path] | None = Field(
+        None,
+        description="PEM file of authorities that outbound calls trust beside the system's; one file, or one by "
+        "purpose.",
+    )
+    test_mode: bool = Field(
+        False,
+        description="For test installations only: outbound calls reach loopback, there without TLS too, and requests "
+        "of client-initiated backchannel authentication can be decided by a program. Needs a base URL on loopback, or "
+        "`test_mode_key`.",
+    )
+    test_mode_key: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="At least 16 characters that a program of the test installation presents; allows `test_mode` on a "
+        "public base URL.",
     )
     demo: bool = Field(False, description="Demo data and a sample application; loopback only.")
     log_level: str = Field("info", description="`debug`, `info`, `warning` or `error`.")
@@ -54,7 +127,7 @@ class Settings(BaseSettings):
     head_limit: int = Field(32768, ge=4096, description="Bytes of a request's head; beyond, 431.")
     head_seconds: float = Field(10, gt=0, description="Seconds for a request's head to arrive; beyond, 408.")
 
-    @field_validator("base_url")
+    @field_validator("base_url", "mtls_base_url")
     @classmethod
     def _origin_only(cls, value: str | None) -> str | None:
         if value is None:
@@ -102,13 +175,25 @@ def load_settings(**overrides: Any) -> Settings:
         settings = Settings(**{name: value for name, value in overrides.items() if value is not None})
     except ValidationError as error:
         problem = error.errors()[0]
-        place = ".".join(str(part) for part in problem["loc"])
+        # Without pydantic's words for the branches of a union.
+        place = ".".join(str(part) for part in problem["loc"] if "[" not in str(part))
         raise ConfigurationError(f"Setting {place}: {problem['msg']}.") from None
+    except SettingsError as error:
+        raise ConfigurationError(f"{str(error)[0].upper()}{str(error)[1:]}; lists and tables are JSON there.") from None
     except OSError as error:
         raise ConfigurationError(f"identity.toml cannot be read: {error}.") from None
     if settings.workers > 1 and settings.embedded:
         raise ConfigurationError("More than one worker needs PostgreSQL: set IDENTITY_DATABASE_URL, or workers to 1.")
+    _refuse_public_test_mode(settings)
     return settings
+
+
+def _refuse_public_test_mode(settings: Settings) -> None:
+    public = settings.base_url is not None and urlsplit(settings.base_url).hostname not in LOOPBACK_HOSTS
+    if settings.test_mode and public and settings.test_mode_key is None:
+        raise ConfigurationError(
+            "Setting test_mode opens doors that only tests may use: it needs a base URL on loopback, or test_mode_key."
+        )
 
 
 def _refuse_unknown_environment() -> None:

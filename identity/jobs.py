@@ -1,16 +1,22 @@
-"""Work that nobody waits for: purging what has expired, in every worker, a batch at a time."""
+"""Work that nobody waits for, in every worker: purging what has expired, delivering what the outbox holds."""
 
 import asyncio
+import math
 import random
+import time
 from collections.abc import MutableMapping
 
 from identity.clock import SECOND, Clock
 from identity.errors import IdentityError
+from identity.messaging.courier import KEEP_HOUSE_SECONDS, Courier
+from identity.messaging.outbox import Outbox
 from identity.storage.database import Database
 from identity.storage.purge import BATCH, EXPIRING_TABLES, count_backlog, purge_batch
 from identity.telemetry import Log, Metrics
 
 PURGE_EVERY_SECONDS = 60
+LOOK_EVERY_SECONDS = 1
+"""For deliveries that are due again, or were written by another process."""
 KEEP = 3600 * SECOND
 """Expired rows stay this long, so that a late question about them finds them expired rather than unknown."""
 
@@ -48,6 +54,33 @@ class Purge:
                 await asyncio.sleep(0.02)
             self._backlog[table] = await count_backlog(self._database, table, before=before)
         return total
+
+
+class Deliveries:
+    """Sends what the outbox holds: at once what this worker wrote, within a second what others left."""
+
+    def __init__(self, outbox: Outbox, courier: Courier, log: Log) -> None:
+        self._outbox = outbox
+        self._courier = courier
+        self._log = log
+
+    async def run(self) -> None:
+        """For as long as the server runs. What is under way at its end is given back."""
+        house_kept_at = -math.inf
+        try:
+            while True:
+                try:
+                    await self._courier.dispatch()
+                    if time.monotonic() - house_kept_at > KEEP_HOUSE_SECONDS:
+                        house_kept_at = time.monotonic()
+                        await self._courier.keep_house()
+                except IdentityError as error:
+                    self._log.warning("deliveries wait", detail=error.detail)
+                except Exception as error:
+                    self._log.error("deliveries wait", exc_info=error)
+                await self._outbox.woken(LOOK_EVERY_SECONDS)
+        finally:
+            await self._courier.stop()
 
 
 async def publish_metrics(metrics: Metrics) -> None:
