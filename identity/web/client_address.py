@@ -50,6 +50,13 @@ class ClientAddress:
         forwarded_for = [value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for"]
         return self.resolve(peer, forwarded_for)
 
+    def trusts_peer(self, client: tuple[str, int] | None) -> bool:
+        """Whether a request's `scope["client"]` is a proxy of ours."""
+        if not self._networks or client is None:
+            return False
+        peer = canonical(client[0])
+        return bool(peer) and self._trusts(peer)
+
     def _trusts(self, address: str) -> bool:
         parsed = ip_address(address)
         return any(parsed.version == network.version and parsed in network for network in self._networks)

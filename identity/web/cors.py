@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from identity.storage.database import Database
 
 _PREFLIGHT: Headers = [
-    (b"access-control-allow-methods", b"GET, POST"),
+    (b"access-control-allow-methods", b"GET, POST, PUT, DELETE"),
     (b"access-control-allow-headers", b"Authorization, Content-Type, DPoP"),
     (b"access-control-max-age", b"600"),
 ]

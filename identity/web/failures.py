@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from identity.domain.tenants import ROOT_HANDLE, ROOT_TENANT, Tenant, TenantSettings
 from identity.errors import IdentityError
 from identity.ids import new_trace_id
+from identity.web.error_bodies import problem_json, scim_json
 from identity.web.i18n import choose_locale
 from identity.web.messages import Headers, Request, Response, json_response
 from identity.web.pages import HTML
@@ -24,6 +25,10 @@ _PLAIN: Headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-con
 NOBODY = Tenant(id=ROOT_TENANT, handle=ROOT_HANDLE, enabled=True, version=0, settings=TenantSettings())
 
 
+ErrorKind = Literal["json", "page", "problem", "scim"]
+"""How a route tells of errors: as RFC 6749 has it, as a page, as the administration interface, or as SCIM."""
+
+
 class Failures:
     def __init__(self, pages: "Pages", log: "Log", *, base_url: str) -> None:
         self._pages = pages
@@ -31,9 +36,7 @@ class Failures:
         self._host = urlsplit(base_url).netloc
         self._https = base_url.startswith("https:")
 
-    def failed(
-        self, request: Request | None, kind: Literal["json", "page"], headers: Headers, error: Exception
-    ) -> Response:
+    def failed(self, request: Request | None, kind: ErrorKind, headers: Headers, error: Exception) -> Response:
         """The answer to an error; an unexpected one is logged with its stack and told nothing about."""
         trace_id = request.trace_id if request is not None else new_trace_id()
         if isinstance(error, IdentityError) and error.code != "configuration":
@@ -47,6 +50,10 @@ class Failures:
             error = IdentityError("server_error", "Something went wrong on our side.", status=500)
         if kind == "json":
             return error_json(error)
+        if kind == "problem":
+            return problem_json(error, trace_id, error_headers(error))
+        if kind == "scim":
+            return scim_json(error, error_headers(error))
         tenant = request.tenant.tenant if request is not None else NOBODY
         return self.page(tenant, headers, error, trace_id)
 
@@ -103,8 +110,13 @@ class Failures:
 
 def error_json(error: IdentityError) -> Response:
     """The error of the token road (RFC 6749 §5.2)."""
+    return json_response(error.status, {"error": error.code, "error_description": error.public}, error_headers(error))
+
+
+def error_headers(error: IdentityError) -> Headers:
+    """What goes with an error whatever its body: challenges, Retry-After."""
     headers: Headers = list(getattr(error, "headers", []))
     retry_after = getattr(error, "retry_after", None)
     if retry_after is not None:
         headers.append((b"retry-after", str(retry_after).encode()))
-    return json_response(error.status, {"error": error.code, "error_description": error.public}, headers)
+    return headers

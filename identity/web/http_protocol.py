@@ -22,6 +22,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from identity.telemetry import get_logger
+from identity.web.client_certificate import peer_certificate
 from identity.web.one_write import OneWrite
 
 MAXIMUM_HEADERS = 100
@@ -127,6 +128,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._one_write = OneWrite(transport)
+        self._certificate = peer_certificate(transport)
         self.deadline = self.loop.time() + self._limits.head_seconds
         self._watch.start()
 
@@ -208,6 +210,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         _on_message_begin(self)
+        if self._certificate is not None:
+            self.scope["client_certificate"] = self._certificate  # type: ignore[typeddict-unknown-key]  # ours
         self._stage = _HEAD
         self._hosts = 0
         self._chunked = False

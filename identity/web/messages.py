@@ -21,19 +21,23 @@ FORM = "application/x-www-form-urlencoded"
 
 
 class Request:
-    """One request. `path_value` is the last segment of a route that ends in `{…}`."""
+    """One request. `path_value` is the last variable segment of its route."""
 
     __slots__ = (
         "_trace_id",
         "address",
         "base_url",
         "body",
+        "certificate_chain",
+        "client_certificate",
         "headers",
         "method",
         "path",
         "path_value",
+        "path_values",
         "query_string",
         "route",
+        "spent",
         "tenant",
     )
 
@@ -48,7 +52,10 @@ class Request:
         tenant: "TenantConfiguration",
         route: "Route",
         path_value: str = "",
+        path_values: dict[str, str] | None = None,
         address: str = "",
+        client_certificate: bytes | None = None,
+        certificate_chain: tuple[bytes, ...] | None = None,
     ) -> None:
         self.method = method
         self.path = path
@@ -58,6 +65,14 @@ class Request:
         self.tenant = tenant
         self.route = route
         self.path_value = path_value
+        self.path_values = path_values or {}
+        """Every variable segment by its name, for routes with several."""
+        self.client_certificate = client_certificate
+        """DER; the TLS connection's own, or told by a trusted proxy (RFC 9440)."""
+        self.certificate_chain = certificate_chain
+        """What the proxy told besides; None when our own TLS has verified the certificate."""
+        self.spent: frozenset[bytes] = frozenset()
+        """Hashes of the values good once that this request has used (tokens.single_use)."""
         self.address = address
         """The client's address, canonical text; an IPv6 one by its /64 where limits count."""
         self._trace_id = ""

@@ -31,10 +31,11 @@ class PageResponses:
         *,
         status: int = 200,
         form_action: Sequence[str] = (),
+        frame_src: Sequence[str] = (),
         ui_locales: str = "",
         **context: Any,
     ) -> Response:
-        """`form_action`: sources beside our own that the page's form may lead to (security_headers)."""
+        """`form_action`: sources beside our own that the page's form may lead to; `frame_src`: what it may frame."""
         forbid_in_transaction("a template")
         body = self._pages.render(
             template,
@@ -43,7 +44,8 @@ class PageResponses:
             locale=choose_locale(ui_locales or None, None, request.header(b"accept-language")),
             **context,
         )
-        return Response(status, body, [HTML, *page_headers(form_action=form_action, https=self._https)])
+        headers = page_headers(form_action=form_action, https=self._https, frame_src=frame_src)
+        return Response(status, body, [HTML, *headers])
 
     def token(self, cookie: str, purpose: str) -> str:
         """The hidden field `csrf_token` of a form for this browser (its cookie) and purpose (a flow, a page)."""

@@ -11,13 +11,14 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
 from identity.clock import Clock
-from identity.domain.tenants import ROOT_HANDLE
+from identity.domain.tenants import ROOT_HANDLE, Tenant
 from identity.errors import IdentityError, Unavailable
 from identity.storage.configuration import Configuration, ConfigurationMoved, TenantConfiguration
 from identity.web.client_address import ClientAddress
+from identity.web.client_certificate import ClientCertificates
 from identity.web.cors import Cors
 from identity.web.csrf import same_origin
-from identity.web.failures import NOBODY, Failures
+from identity.web.failures import NOBODY, ErrorKind, Failures
 from identity.web.messages import Headers, Request, Response
 
 if TYPE_CHECKING:
@@ -31,10 +32,13 @@ Send = Callable[[Any], Awaitable[None]]
 _TENANT_PATH = re.compile(rb"/t/([a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?)(/.*)")
 # RFC 8414 §3.1 puts the well-known part before the issuer's path, hence before the tenant.
 _WELL_KNOWN = re.compile(
-    rb"(/\.well-known/(?:openid-configuration|oauth-authorization-server))(/t/[a-z0-9.-]{1,63})(/oauth2/token)?"
+    rb"(/\.well-known/(?:openid-configuration|oauth-authorization-server|oauth-protected-resource))"
+    rb"(/t/[a-z0-9.-]{1,63})(/oauth2/token)?"
 )
 _NO_SEGMENT = (b"", b".", b"..")
+_WITHOUT_BODY = frozenset({"GET", "HEAD"})
 _RERUNS = 3
+_FOR_TOKENS = (b"Bearer ", b"DPoP ")
 _MACHINE = TenantConfiguration(tenant=NOBODY, keys=(), stores=(), checked_at=0)
 """Stands for a tenant where there is none to read."""
 
@@ -52,13 +56,18 @@ class Permission(StrEnum):
     """The browser that began the flow (authn.cookies)."""
     SESSION = "session"
     """A browser with a live session (authn.sso_sessions)."""
+    API = "api"
+    """A caller whose token, roles or certificate grant one of the route's scopes (authn.api_access)."""
     OPERATOR = "operator"
     """The machine's own network (operations)."""
 
 
+_TAKES_PROOFS = frozenset({Permission.CLIENT, Permission.ACCESS_TOKEN, Permission.API})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """`path` begins below the tenant's prefix; `{name}` as its last segment takes any one segment.
+    """`path` begins below the tenant's prefix; a segment `{name}` takes any one segment.
 
     `exact` marks the token road: it gets the cached tenant, compares versions itself, and is run again when they
     have moved on. `same_origin` refuses unsafe methods from other origins. `any_host` marks what belongs to the machine
@@ -66,16 +75,18 @@ class Route:
     """
 
     name: str
-    methods: tuple[Literal["GET", "POST"], ...]
+    methods: tuple[Literal["GET", "POST", "PUT", "PATCH", "DELETE"], ...]
     path: str
     endpoint: Endpoint
     permission: Permission
-    errors: Literal["json", "page"] = "json"
+    errors: ErrorKind = "json"
     exact: bool = False
     same_origin: bool = False
     cors: Literal["none", "any", "registered"] = "none"
     body_limit: int = 65_536
     any_host: bool = False
+    scopes: tuple[str, ...] = ()
+    """With Permission.API: one of these has to be granted."""
     summary: str = ""
     parameters: tuple[str, ...] = ()
     """What it reads from the query or form, for the OpenAPI document; `*` marks a required one."""
@@ -99,6 +110,9 @@ class Router:
         cors: Cors,
         addresses: ClientAddress,
         base_url: str,
+        certificates: ClientCertificates,
+        resource_metadata: Callable[[Tenant], str],
+        dpop_nonce: Callable[[int], str],
         hosts: frozenset[bytes],
         metrics: "Metrics",
         tracing: "Tracing",
@@ -109,12 +123,16 @@ class Router:
         self._prefixed: dict[tuple[bytes, str], Route] = {}
         self._methods: dict[bytes, set[str]] = {}
         self._prefixed_methods: dict[bytes, set[str]] = {}
+        self._patterns: dict[tuple[int, str], list[tuple[list[bytes], Route]]] = {}
         for route in routes:
             self._add(route)
         self._configuration = configuration
         self._failures = failures
         self._cors = cors
         self._addresses = addresses
+        self._certificates = certificates
+        self._resource_metadata = resource_metadata
+        self._dpop_nonce = dpop_nonce
         self._base_url = base_url
         self._hosts = hosts
         own = base_url.partition("//")[2].encode()
@@ -128,11 +146,17 @@ class Router:
     @property
     def routes(self) -> list[Route]:
         """Every route once, in the order of their paths: for the OpenAPI document and the permission test."""
-        found = {id(route): route for route in (*self._exact.values(), *self._prefixed.values())}
+        patterns = (route for places in self._patterns.values() for _, route in places)
+        found = {id(route): route for route in (*self._exact.values(), *self._prefixed.values(), *patterns)}
         return sorted(found.values(), key=lambda route: (route.path, route.methods))
 
     def _add(self, route: Route) -> None:
-        head, brace, _ = route.path.partition("{")
+        head, brace, rest = route.path.partition("{")
+        if "/" in rest:
+            segments = route.path.encode().split(b"/")
+            for method in (*route.methods, *(("HEAD",) if "GET" in route.methods else ())):
+                self._patterns.setdefault((len(segments), method), []).append((segments, route))
+            return
         table, key = (self._prefixed, head) if brace else (self._exact, route.path)
         known = self._prefixed_methods if brace else self._methods
         for method in route.methods:
@@ -153,7 +177,7 @@ class Router:
         method: str = scope["method"]
         handle = ROOT_HANDLE
         route = self._exact.get((path, method))
-        value = ""
+        values: dict[str, str] = {}
         if route is None:
             if path.startswith(b"/.well-known/") and (match := _WELL_KNOWN.fullmatch(path)):
                 path = match[2] + match[1] + (match[3] or b"")
@@ -164,28 +188,45 @@ class Router:
                     # Health and metrics are the installation's, no tenant's.
                     route, path = None, b""
             if route is None:
-                route, value = self._find_prefixed(path, method)
+                route, values = self._find_variable(path, method)
         span = self._tracing.start(scope["headers"], route.name if route else "unknown")
         if route is None:
             response = await self._unrouted(scope, path, method)
         else:
-            response = await self._answer(route, handle, value, scope, receive)
+            response = await self._answer(route, handle, values, scope, receive)
         await _send(response, send, head_only=method == "HEAD")
         self._metrics.request(route.name if route else "unknown", response.status, self._clock.now() - started)
         if span is not None:
             span.end(response.status)
 
-    def _find_prefixed(self, path: bytes, method: str) -> tuple[Route | None, str]:
+    def _find_variable(self, path: bytes, method: str) -> tuple[Route | None, dict[str, str]]:
+        """The route with a variable segment that takes this path, and what its variables are."""
         head, _, last = path.rpartition(b"/")
         route = self._prefixed.get((head + b"/", method))
-        if route is None or last in _NO_SEGMENT or not last.isascii() or b"%" in last or b";" in last:
-            if path.startswith(b"/static/"):
-                return self._prefixed.get((b"/static/", method)), path[len(b"/static/") :].decode("latin-1")
-            return None, ""
-        return route, last.decode("ascii")
+        if route is not None and _is_segment(last):
+            return route, {route.path.rpartition("{")[2][:-1]: last.decode("ascii")}
+        if path.startswith(b"/static/"):
+            return self._prefixed.get((b"/static/", method)), {"file": path[len(b"/static/") :].decode("latin-1")}
+        parts = path.split(b"/")
+        for segments, candidate in self._patterns.get((len(parts), method), ()):
+            values = _match(segments, parts)
+            if values is not None:
+                return candidate, values
+        return None, {}
+
+    def _methods_of(self, path: bytes) -> set[str]:
+        known = self._methods.get(path) or self._prefixed_methods.get(path.rpartition(b"/")[0] + b"/")
+        if known:
+            return known
+        parts = path.split(b"/")
+        return {
+            method
+            for (count, method), places in self._patterns.items()
+            if count == len(parts) and any(_match(segments, parts) is not None for segments, _ in places)
+        }
 
     async def _unrouted(self, scope: Scope, path: bytes, method: str) -> Response:
-        methods = self._methods.get(path) or self._prefixed_methods.get(path.rpartition(b"/")[0] + b"/") or set()
+        methods = self._methods_of(path)
         if method == "OPTIONS" and methods:
             return await self._preflight(scope, path)
         if methods:
@@ -194,7 +235,7 @@ class Router:
         return self._failures.not_found(scope["headers"])
 
     async def _preflight(self, scope: Scope, path: bytes) -> Response:
-        route = self._exact.get((path, "POST")) or self._exact.get((path, "GET"))
+        route = self._exact.get((path, "POST")) or self._exact.get((path, "GET")) or self._find_variable(path, "GET")[0]
         if route is None or route.cors == "none":
             return Response(405, b"", [(b"content-type", b"text/plain")])
         match = _TENANT_PATH.fullmatch(scope["raw_path"])
@@ -204,7 +245,9 @@ class Router:
         except Exception as error:
             return self._failures.failed(None, route.errors, scope["headers"], error)
 
-    async def _answer(self, route: Route, handle: str, value: str, scope: Scope, receive: Receive) -> Response:
+    async def _answer(
+        self, route: Route, handle: str, values: dict[str, str], scope: Scope, receive: Receive
+    ) -> Response:
         headers: Headers = scope["headers"]
         request: Request | None = None
         try:
@@ -223,10 +266,11 @@ class Router:
                     return self._failures.not_found(headers)
             method = scope["method"]
             body = b""
-            if method == "POST":
+            if method not in _WITHOUT_BODY:
                 if route.same_origin and not same_origin(headers, self._base_url):
                     return self._failures.foreign_origin(headers, tenant)
                 body = await _read_body(headers, receive, route.body_limit)
+            presented = self._certificates.of(scope)
             request = Request(
                 method=method,
                 path=scope["path"],
@@ -235,12 +279,14 @@ class Router:
                 body=body,
                 tenant=tenant,
                 route=route,
-                path_value=value,
+                path_value=next(reversed(values.values()), ""),
+                path_values=values,
                 address=self._address(scope["client"], headers),
+                client_certificate=presented.certificate,
+                certificate_chain=presented.chain,
             )
             response = await self._run(route, request)
-            if route.cors != "none":
-                await self._cors.expose(request, response, route.cors)
+            await self._complete(request, route, response)
             return response
         except Exception as error:
             return await self._failed(request, route, headers, error)
@@ -258,12 +304,30 @@ class Router:
 
     async def _failed(self, request: Request | None, route: Route, headers: Headers, error: Exception) -> Response:
         response = self._failures.failed(request, route.errors, headers, error)
-        if request is not None and route.cors != "none":
+        if request is not None and response.status in (401, 403):
+            self._name_resource_metadata(request, response)
+        if request is not None:
             try:
-                await self._cors.expose(request, response, route.cors)
+                await self._complete(request, route, response)
             except IdentityError:
                 return response
         return response
+
+    async def _complete(self, request: Request, route: Route, response: Response) -> None:
+        """Headers that answers have because of the tenant and the caller's origin."""
+        if request.tenant.settings.dpop_nonce_required and route.permission in _TAKES_PROOFS:
+            # RFC 9449 §8, §9: the next request will need it, whatever became of this one.
+            response.headers.append((b"dpop-nonce", self._dpop_nonce(request.tenant.id).encode()))
+        if route.cors != "none":
+            await self._cors.expose(request, response, route.cors)
+
+    def _name_resource_metadata(self, request: Request, response: Response) -> None:
+        """RFC 9728 §5.1: a challenge for a token says where to learn how to get one."""
+        place = b', resource_metadata="' + self._resource_metadata(request.tenant.tenant).encode() + b'"'
+        response.headers = [
+            (name, value + place if name == b"www-authenticate" and value.startswith(_FOR_TOKENS) else value)
+            for name, value in response.headers
+        ]
 
     def _address(self, client: tuple[str, int] | None, headers: Headers) -> str:
         forwarded = [value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for"]
@@ -274,6 +338,24 @@ class Router:
         query = scope["query_string"]
         location = self._base_url.encode() + scope["raw_path"] + (b"?" + query if query else b"")
         return Response(307, headers=[(b"location", location), (b"cache-control", b"no-store")])
+
+
+def _is_segment(text: bytes) -> bool:
+    """Whether this is one plain segment: nothing encoded, no matrix parameter (attack class 25)."""
+    return text not in _NO_SEGMENT and text.isascii() and b"%" not in text and b";" not in text
+
+
+def _match(segments: list[bytes], parts: list[bytes]) -> dict[str, str] | None:
+    """The variables of a path that a pattern takes, else None."""
+    values: dict[str, str] = {}
+    for segment, part in zip(segments, parts, strict=True):
+        if segment[:1] == b"{":
+            if not _is_segment(part):
+                return None
+            values[segment[1:-1].decode()] = part.decode("ascii")
+        elif segment != part:
+            return None
+    return values
 
 
 def _host_of(headers: Headers) -> bytes | None:
