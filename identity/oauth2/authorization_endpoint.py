@@ -1,37 +1,42 @@
-"""`/oauth2/authorize`: check the request, see who is signed in, ask what is missing, answer with a code.
+"""`/oauth2/authorize`: check the request, see who is signed in, ask what is missing, answer with what was asked for.
 
 A request that needs nobody asked is answered at once. Any other becomes a login flow, whose end comes back to
 `/oauth2/authorize/<flow>`: there the flow is used up, and only the request saved in it is read.
 """
 
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
 from identity.authn.cookies import Cookies
-from identity.authn.login_flow import FlowNotFound, LoginFlows, LoginRecord, OpenFlow
-from identity.authn.sso_sessions import PASSWORD_ACR, SsoSessions
+from identity.authn.login_flow import ConsentQuestion, FlowNotFound, LoginFlows, LoginRecord, OpenFlow
+from identity.authn.sso_sessions import SsoSessions
 from identity.clock import SECOND, Clock
 from identity.domain.applications import Application
 from identity.domain.redirect_uris import match_redirect_uri
 from identity.domain.sessions import SsoSession
+from identity.oauth2.authentication_demands import LOGIN_REQUIRED
+from identity.oauth2.authorization_checks import check_authorization_request, refused_unread
+from identity.oauth2.authorization_issuer import AuthorizationIssuer, Decision, PersonGone
 from identity.oauth2.authorization_request import (
     AuthorizationRequest,
     Draft,
+    Grounds,
     PageError,
+    Presented,
     RefusedRequest,
-    check_authorization_request,
 )
-from identity.oauth2.authorization_response import AuthorizationResponses
-from identity.oauth2.code_issuer import CodeIssuer, PersonGone
+from identity.oauth2.authorization_response import AuthorizationResponses, new_request
+from identity.oauth2.client_metadata_documents import ClientMetadataDocuments
 from identity.oauth2.errors import OAuthError
-from identity.oauth2.id_token_hint import subject_of_hint
-from identity.storage import login_flows
+from identity.oauth2.native_login import DIRECT, error_answer
+from identity.oauth2.native_login_start import NativeLoginStart
+from identity.oauth2.request_sources import RequestSources
+from identity.oauth2.scope_policy import ScopePolicy
+from identity.storage import login_flows, pushed_requests
 from identity.storage.configuration import Configuration, TenantConfiguration
-from identity.storage.database import Database
-from identity.tokens.claims import parse_claim_requests
-from identity.tokens.jose import InvalidToken
-from identity.tokens.keyring import Keyring
+from identity.tokens.subjects import shown_subject
 from identity.web.messages import Request, Response, redirect
 from identity.web.security_headers import form_action_source
 from userstores.spi import StoreUnavailable
@@ -39,7 +44,6 @@ from userstores.spi import StoreUnavailable
 REPEATABLE = frozenset({"resource"})
 """RFC 8707 §2: this one parameter may come several times (decision 24)."""
 
-LOGIN_REQUIRED = ("login_required", "Nobody is signed in, or not recently enough.")
 CONSENT_REQUIRED = ("consent_required", "The person has to allow the application's request first.")
 
 
@@ -48,108 +52,120 @@ class AuthorizationEndpoint:
         self,
         *,
         configuration: Configuration,
+        documents: ClientMetadataDocuments,
+        sources: RequestSources,
+        grounds: Grounds,
         sessions: SsoSessions,
         flows: LoginFlows,
-        codes: CodeIssuer,
+        scopes: ScopePolicy,
+        issuer: AuthorizationIssuer,
         responses: AuthorizationResponses,
-        keyring: Keyring,
+        native: NativeLoginStart,
         cookies: Cookies,
-        database: Database,
-        base_url: str,
         clock: Clock,
     ) -> None:
         self._configuration = configuration
+        self._documents = documents
+        self._sources = sources
+        self._grounds = grounds
         self._sessions = sessions
         self._flows = flows
-        self._codes = codes
+        self._scopes = scopes
+        self._issuer = issuer
         self._responses = responses
-        self._keyring = keyring
+        self._native = native
         self._cookies = cookies
-        self._database = database
-        self._base_url = base_url
         self._clock = clock
 
     async def __call__(self, http: Request) -> Response:
         """GET or POST (OpenID Connect Core §3.1.2.1)."""
-        parameters = http.parameters(REPEATABLE)
-        client_id = parameters.get("client_id")
+        outer = http.parameters(REPEATABLE)
+        try:
+            return await self._answer(http, outer)
+        except PageError as error:
+            if outer.get("response_mode") == DIRECT:
+                return error_answer(http, error)
+            raise
+
+    async def _answer(self, http: Request, outer: dict[str, str]) -> Response:
+        client_id = outer.get("client_id")
         if client_id is None:
             raise PageError("invalid_request", "The parameter client_id is missing.")
+        await self._documents.ensure(http, client_id)
         application = await self._configuration.exact_application(http.tenant, client_id)
+        if application is None or not application.enabled:
+            raise PageError("invalid_client", "The client_id is unknown here, or the application is disabled.")
         try:
-            request, draft = check_authorization_request(parameters, http.tenant, application)
-            assert application is not None
-            return await self._decide(http, application, request, draft)
+            presented = await self._presented(http, application, outer)
+            request = await check_authorization_request(self._draft(http, application, presented))
+            return await self._decide(http, application, request)
         except RefusedRequest as refused:
-            return self._responses.error(http, refused.request, refused.error.code, refused.error.public)
+            return await self._refused(http, application, refused)
 
-    async def _decide(
-        self, http: Request, application: Application, request: AuthorizationRequest, draft: Draft
-    ) -> Response:
-        self._require_possible_acr(request, draft)
-        expected = self._expected_subject(http.tenant, application, request, draft)
+    async def _presented(self, http: Request, application: Application, outer: dict[str, str]) -> Presented:
+        try:
+            return await self._sources.read(http, application, outer)
+        except OAuthError as error:
+            raise refused_unread(self._draft(http, application, Presented(parameters=outer)), error) from None
+
+    def _draft(self, http: Request, application: Application, presented: Presented) -> Draft:
+        return Draft(presented, http.tenant, application, new_request(application, presented), self._grounds)
+
+    async def _refused(self, http: Request, application: Application, refused: RefusedRequest) -> Response:
+        """The error goes back to the application; it is a response, so a pushed request is used up by it."""
+        request = refused.request
+        if request.pushed:
+            await pushed_requests.consume_pushed_request(
+                self._grounds.database, http.tenant.id, bytes.fromhex(request.pushed), self._clock.now()
+            )
+        return await self._responses.error(http, application, request, refused.error)
+
+    async def _decide(self, http: Request, application: Application, request: AuthorizationRequest) -> Response:
+        if request.response_mode == DIRECT:
+            return await self._native.begin(http, application, request)
         # A POST from another site arrives without Lax cookies, whoever is signed in: the GET it becomes has them
         # (decision 17).
         if http.method == "POST":
             return await self._begin_flow(http, application, request, session=None)
         session = await self._sessions.current(http)
-        good = session is not None and self._good_enough(session, request, expected)
-        if "none" in request.prompt:
-            if session is None or not good:
-                raise RefusedRequest(request, OAuthError(*LOGIN_REQUIRED))
-            return await self._silently(http, application, request, session)
+        good = session is not None and self._good_enough(http.tenant, application, session, request)
+        if "none" in request.prompt and (session is None or not good):
+            raise RefusedRequest(request, OAuthError(*LOGIN_REQUIRED))
         if not good or "login" in request.prompt or "select_account" in request.prompt:
             return await self._begin_flow(http, application, request, session=None, reauthenticate=not good)
         assert session is not None
-        if await self._codes.missing_consent(http.tenant, application, session, request):
-            return await self._begin_flow(http, application, request, session=session)
-        return await self._issue(http, application, request, session, request.scope)
-
-    def _require_possible_acr(self, request: AuthorizationRequest, draft: Draft) -> None:
-        # OpenID Connect Core §5.5.1.1: an essential acr that cannot be met is an error; voluntary ones may be missed.
-        demand = draft.claims.get("id_token", {}).get("acr")
-        if not demand or not demand.get("essential"):
-            return
-        values = demand.get("values") or ([demand["value"]] if "value" in demand else [])
-        if values and PASSWORD_ACR not in values:
-            raise RefusedRequest(
-                request,
-                OAuthError("unmet_authentication_requirements", "The demanded acr cannot be reached here."),
-            )
-
-    def _expected_subject(
-        self, tenant: TenantConfiguration, application: Application, request: AuthorizationRequest, draft: Draft
-    ) -> str | None:
-        """The `sub` that the application insists on, by `id_token_hint` or by the `claims` parameter."""
-        demand = draft.claims.get("id_token", {}).get("sub") or {}
-        expected = demand.get("value")
-        if request.id_token_hint:
-            try:
-                hinted = subject_of_hint(self._keyring, self._base_url, tenant, request.id_token_hint, application)
-            except InvalidToken:
-                raise RefusedRequest(
-                    request, OAuthError("invalid_request", "The id_token_hint is not an ID token of ours.")
-                ) from None
-            if expected is not None and expected != hinted:
-                raise RefusedRequest(request, OAuthError(*LOGIN_REQUIRED))
-            expected = hinted
-        if expected is not None and not isinstance(expected, str):
-            raise RefusedRequest(request, OAuthError("invalid_request", "The demanded sub is not a string."))
-        return expected
-
-    def _good_enough(self, session: SsoSession, request: AuthorizationRequest, expected: str | None) -> bool:
-        if expected is not None and session.subject != expected:
-            return False
-        if request.max_age is not None:
-            return self._clock.now() - session.auth_time <= request.max_age * SECOND
-        return True
-
-    async def _silently(
-        self, http: Request, application: Application, request: AuthorizationRequest, session: SsoSession
-    ) -> Response:
-        if await self._codes.missing_consent(http.tenant, application, session, request):
+        decision = await self._decision(http.tenant, application, request, session, request.scope)
+        question = await self._issuer.missing_consent(http.tenant, decision)
+        if question is None:
+            return await self._issue(http, decision)
+        if "none" in request.prompt:
             raise RefusedRequest(request, OAuthError(*CONSENT_REQUIRED))
-        return await self._issue(http, application, request, session, request.scope)
+        return await self._begin_flow(http, application, request, session=session, question=question)
+
+    async def _decision(
+        self,
+        tenant: TenantConfiguration,
+        application: Application,
+        request: AuthorizationRequest,
+        session: SsoSession,
+        scope: str,
+    ) -> Decision:
+        """RFC 6749 §3.3: what this application may not have for this person is left out."""
+        try:
+            allowed = await self._scopes.allowed(tenant, application, session.subject, scope.split())
+        except OAuthError as error:
+            raise RefusedRequest(request, error) from None
+        return Decision(application, request, session, " ".join(allowed))
+
+    def _good_enough(
+        self, tenant: TenantConfiguration, application: Application, session: SsoSession, request: AuthorizationRequest
+    ) -> bool:
+        """Whether nobody has to sign in; a step-up challenge comes as `acr_values` or `max_age` (RFC 9470 §5)."""
+        if not _is_expected(tenant, application, session, request):
+            return False
+        if request.acr_values and session.acr not in request.acr_values:
+            return False
+        return request.max_age is None or self._clock.now() - session.auth_time <= request.max_age * SECOND
 
     async def _begin_flow(
         self,
@@ -159,6 +175,7 @@ class AuthorizationEndpoint:
         *,
         session: SsoSession | None,
         reauthenticate: bool = False,
+        question: ConsentQuestion | None = None,
     ) -> Response:
         """303 to the page that asks what is missing; `reauthenticate` when a running session is not good enough."""
         prefix = http.tenant.prefix
@@ -170,7 +187,7 @@ class AuthorizationEndpoint:
             ui_locales=request.ui_locales,
             choose_account="select_account" in request.prompt,
             reauthenticate=reauthenticate or "login" in request.prompt,
-            asked_scope=request.scope if session is not None else "",
+            question=question,
             undecided=by_post,
         )
         flow, value = await self._flows.begin(
@@ -189,7 +206,10 @@ class AuthorizationEndpoint:
 
     async def resume(self, http: Request) -> Response:
         """GET `/oauth2/authorize/<flow>`: the end of a flow, or the page that is still due."""
-        flow = await self._flows.open(http)
+        return await self.go_on(http, await self._flows.open(http))
+
+    async def go_on(self, http: Request, flow: OpenFlow) -> Response:
+        """The same for a flow that its owner has opened, by cookie or (native login) by its secret."""
         if not flow.row.application:
             raise FlowNotFound("the account page's flow")
         request = msgspec.json.decode(flow.row.request, type=AuthorizationRequest)
@@ -204,15 +224,14 @@ class AuthorizationEndpoint:
         except RefusedRequest as refused:
             if not flow.record.undecided:
                 await self._use_up(flow)
-            response = self._responses.error(http, request, refused.error.code, refused.error.public)
+            response = await self._refused(http, application, refused)
             self._cookies.clear_flow(response, flow.row.id)
             return response
 
     async def _finish(
         self, http: Request, flow: OpenFlow, application: Application, request: AuthorizationRequest
     ) -> Response:
-        if "authorization_code" not in application.grant_types:
-            raise RefusedRequest(request, OAuthError("unauthorized_client", "This application may no longer do this."))
+        _require_still_allowed(application, request)
         if flow.record.undecided:
             return await self._decide_late(http, flow, application, request)
         if flow.needs_sign_in:
@@ -222,17 +241,19 @@ class AuthorizationEndpoint:
         session = await self._flows.session_of(http.tenant, flow)
         if session is None:
             raise FlowNotFound("the session has ended")
-        expected = self._expected_subject(http.tenant, application, request, self._draft(http, application, request))
-        if expected is not None and session.subject != expected:
+        if not _is_expected(http.tenant, application, session, request):
             raise RefusedRequest(request, OAuthError(*LOGIN_REQUIRED))
-        scope = flow.record.allowed_scope
-        if scope is None:
-            missing = await self._codes.missing_consent(http.tenant, application, session, request)
-            if missing:
-                await self._flows.ask_consent(flow, " ".join(missing))
+        allowed = flow.record.allowed_scope
+        scope = request.scope if allowed is None else allowed
+        decision = await self._decision(http.tenant, application, request, session, scope)
+        if allowed is None:
+            question = await self._issuer.missing_consent(http.tenant, decision)
+            if question is not None and flow.record.native:
+                raise RefusedRequest(request, OAuthError(*CONSENT_REQUIRED))
+            if question is not None:
+                await self._flows.ask_consent(flow, question)
                 return redirect(f"{http.tenant.prefix}/consent/{flow.row.id}")
-            scope = request.scope
-        response = await self._issue(http, application, request, session, scope, flow)
+        response = await self._issue(http, decision, flow)
         self._cookies.clear_flow(response, flow.row.id)
         return response
 
@@ -241,38 +262,42 @@ class AuthorizationEndpoint:
     ) -> Response:
         """A request that came by POST, now that the browser's cookies are here: decide it as a GET would be."""
         await self._use_up(flow)
-        response = await self._decide(http, application, request, self._draft(http, application, request))
+        response = await self._decide(http, application, request)
         self._cookies.clear_flow(response, flow.row.id)
         return response
 
     async def _use_up(self, flow: OpenFlow) -> None:
         """A flow is good for one answer; of two requests with it, one gets it."""
-        if not await login_flows.consume_login_flow(self._database, flow.row, self._clock.now()):
+        if not await login_flows.consume_login_flow(self._grounds.database, flow.row, self._clock.now()):
             raise FlowNotFound("used up meanwhile")
 
-    async def _issue(
-        self,
-        http: Request,
-        application: Application,
-        request: AuthorizationRequest,
-        session: SsoSession,
-        scope: str,
-        flow: OpenFlow | None = None,
-    ) -> Response:
+    async def _issue(self, http: Request, decision: Decision, flow: OpenFlow | None = None) -> Response:
+        request = decision.request
         try:
-            code = await self._codes.issue(http, application, request, session, scope, flow.row if flow else None)
+            parameters: dict[str, Any] = await self._issuer.issue(http, decision, flow.row if flow else None)
         except PersonGone:
             raise RefusedRequest(request, OAuthError(*LOGIN_REQUIRED)) from None
         except StoreUnavailable:
             raise RefusedRequest(
                 request, OAuthError("temporarily_unavailable", "The person's directory does not answer.")
             ) from None
-        await self._sessions.touch(http.tenant, session)
-        return self._responses.success(http, request, code)
+        await self._sessions.touch(http.tenant, decision.session)
+        return await self._responses.success(http, decision.application, request, parameters, decision.session)
 
-    def _draft(self, http: Request, application: Application, request: AuthorizationRequest) -> Draft:
-        claims = parse_claim_requests(request.requested_claims) if request.requested_claims else {}
-        return Draft({}, http.tenant, application, request, claims)
+
+def _is_expected(
+    tenant: TenantConfiguration, application: Application, session: SsoSession, request: AuthorizationRequest
+) -> bool:
+    """Whether the session is of somebody whom `id_token_hint` or `claims` name, as this application sees them."""
+    return not request.subjects or shown_subject(tenant, application, session.subject) in request.subjects
+
+
+def _require_still_allowed(application: Application, request: AuthorizationRequest) -> None:
+    """What may have been switched off since the sign-in began."""
+    by_code = "code" in request.response_words and "authorization_code" not in application.grant_types
+    by_json = request.response_mode == DIRECT and not application.native_login
+    if by_code or by_json or request.response_type not in application.response_types:
+        raise RefusedRequest(request, OAuthError("unauthorized_client", "This application may no longer do this."))
 
 
 def _host(redirect_uri: str) -> str:

@@ -1,13 +1,20 @@
-"""Who is calling: client_secret_basic, client_secret_post or none (RFC 6749 §2.3, RFC 7591 §2)."""
+"""Who is calling, by any of the methods (RFC 6749 §2.3, RFC 7523 §2.2, RFC 8705 §2), one of them per request.
+
+An application registers its method, and no other is taken from it; only a secret may come by header or by form
+whichever of the two it registered, since both show the same (RFC 6749 §2.3.1).
+"""
 
 import base64
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import unquote_to_bytes
 
 from identity.clock import Clock
 from identity.domain.applications import Application
 from identity.errors import IdentityError
+from identity.oauth2.client_assertion import ASSERTION_TYPE, ClientAssertions, claimed_client
+from identity.oauth2.client_certificates import CertificateAuthentication
 from identity.oauth2.errors import OAuthError, TooManyRequests, invalid_client
 from identity.secrets import Sealer
 from identity.storage.configuration import Configuration, ConfigurationMoved
@@ -17,14 +24,30 @@ from identity.web.rate_limits import RateLimits
 
 CACHED_HEADERS = 4096
 
+_ASSERTION = frozenset({"client_assertion", "client_assertion_type"})
+_PROOFS = _ASSERTION | {"client_secret"}
+_SECRETS = frozenset({"client_secret_basic", "client_secret_post"})
+_PRESENTED = {
+    "client_secret_basic": "client_secret_basic",
+    "client_secret_post": "client_secret_post",
+    "client_secret_jwt": "client_assertion",
+    "private_key_jwt": "client_assertion",
+    # RFC 8705 §2: with a certificate, client_id tells whose it is.
+    "tls_client_auth": "none",
+    "self_signed_tls_client_auth": "none",
+    "none": "none",
+}
+"""How each method looks in a request."""
+
 
 @dataclass(slots=True)
 class Credentials:
-    """`proved` is the application, as it was cached then, that the secret was compared with and belonged to."""
+    """`proof` is a secret or an assertion; `proved` is the application, as it was cached then, that the secret was
+    compared with and belonged to."""
 
     client_id: str
-    client_secret: str
-    method: str
+    proof: str
+    method: Literal["client_secret_basic", "client_secret_post", "client_assertion", "none"]
     proved: Application | None = None
 
 
@@ -32,9 +55,18 @@ class ClientAuthentication:
     """Authenticates against the cached application; whoever relies on it compares the application's version."""
 
     def __init__(
-        self, configuration: Configuration, sealer: Sealer, limits: RateLimits, metrics: Metrics, clock: Clock
+        self,
+        configuration: Configuration,
+        assertions: ClientAssertions,
+        certificates: CertificateAuthentication,
+        sealer: Sealer,
+        limits: RateLimits,
+        metrics: Metrics,
+        clock: Clock,
     ) -> None:
         self._configuration = configuration
+        self._assertions = assertions
+        self._certificates = certificates
         self._limits = limits
         self._metrics = metrics
         self._sealer = sealer
@@ -48,7 +80,9 @@ class ClientAuthentication:
         application = await self._configuration.application(request.tenant, credentials.client_id)
         if application is None:
             raise invalid_client("unknown client", challenge=challenge)
-        cause = self._refusal(application, credentials)
+        cause = None
+        if credentials.proved is not application:
+            cause = await self._refusal(request, application, credentials)
         if cause is None:
             limit = request.tenant.settings.token_limit_client
             if limit.count and not self._limits.allow((request.tenant.id, application.client_id), limit):
@@ -69,21 +103,31 @@ class ClientAuthentication:
         if current is None or not _same(current, application) or tenant is not request.tenant:
             raise ConfigurationMoved
 
-    def _refusal(self, application: Application, credentials: Credentials) -> str | None:
-        if credentials.proved is application:
-            return None
+    async def _refusal(self, request: Request, application: Application, credentials: Credentials) -> str | None:
+        """Why it is not the application, or may not be it in this way, for the log; None when it is."""
         if not application.enabled:
             return "disabled client"
-        expected = application.token_endpoint_auth_method
-        if expected == "none":
-            return None if credentials.method == "none" else "a public client sent a secret"
-        if credentials.method == "none":
-            return "no secret"
+        expected, rules = application.token_endpoint_auth_method, application.rules
+        if rules.auth_methods is not None and expected not in rules.auth_methods:
+            return "the profile forbids the registered method"
+        if credentials.method != _PRESENTED[expected] and not {expected, credentials.method} <= _SECRETS:
+            return f"{credentials.method} instead of {expected}"
+        match expected:
+            case "client_secret_basic" | "client_secret_post":
+                return self._wrong_secret(application, credentials)
+            case "client_secret_jwt" | "private_key_jwt":
+                return await self._assertions.refusal(request, application, credentials.proof)
+            case "tls_client_auth" | "self_signed_tls_client_auth":
+                return await self._certificates.refusal(request, application)
+            case "none":
+                return None
+
+    def _wrong_secret(self, application: Application, credentials: Credentials) -> str | None:
         now = self._clock.now()
         matches = False
         for secret in application.secrets:
             live = secret.expires_at is None or secret.expires_at > now
-            matches |= self._sealer.matches(credentials.client_secret, secret.fingerprint) and live
+            matches |= self._sealer.matches(credentials.proof, secret.fingerprint) and live
         if not matches:
             return "wrong secret"
         if all(secret.expires_at is None for secret in application.secrets):
@@ -95,10 +139,13 @@ class ClientAuthentication:
         header = request.header(b"authorization")
         if header is not None:
             credentials = self._headers.get(header) or self._parse_basic(header)
-            if "client_secret" in form or form.get("client_id", credentials.client_id) != credentials.client_id:
-                # RFC 6749 §2.3: a client must not use more than one authentication method in a request.
-                raise OAuthError("invalid_request", "Use one way of client authentication, not two.")
+            if not form.keys().isdisjoint(_PROOFS) or form.get("client_id", credentials.client_id) != (
+                credentials.client_id
+            ):
+                raise _two_methods()
             return credentials
+        if not form.keys().isdisjoint(_ASSERTION):
+            return _assertion(form)
         client_id = form.get("client_id")
         if client_id is None:
             raise invalid_client("no client credentials", challenge=True)
@@ -125,6 +172,24 @@ class ClientAuthentication:
         return credentials
 
 
+def _assertion(form: dict[str, str]) -> Credentials:
+    """RFC 7521 §4.2: `client_id` may be left out, since the assertion names the client."""
+    if "client_secret" in form:
+        raise _two_methods()
+    assertion = form.get("client_assertion", "")
+    if form.get("client_assertion_type") != ASSERTION_TYPE or not assertion:
+        raise invalid_client("client_assertion without its type, or the other way round", challenge=False)
+    client_id = claimed_client(assertion)
+    if form.get("client_id", client_id) != client_id:
+        raise invalid_client("client_id is not the assertion's sub", challenge=False)
+    return Credentials(client_id, assertion, "client_assertion")
+
+
+def _two_methods() -> OAuthError:
+    # RFC 6749 §2.3: a client must not use more than one authentication method in a request.
+    return OAuthError("invalid_request", "Use one way of client authentication, not two.")
+
+
 def _same(current: Application, cached: Application) -> bool:
     """A client id that was deleted and registered anew begins at version 1 again, under another id."""
     return (current.id, current.version) == (cached.id, cached.version)
@@ -142,6 +207,6 @@ def refuse_query_credentials(request: Request) -> None:
             query = request.query()
         except IdentityError as error:
             raise OAuthError("invalid_request", error.public) from None
-        misplaced = {name.rstrip("*") for name in request.route.parameters} | {"client_assertion", "password"}
+        misplaced = {name.rstrip("*") for name in request.route.parameters} | _PROOFS | {"password"}
         if query.keys() & misplaced:
             raise OAuthError("invalid_request", "Send parameters in the body, never in the address.")

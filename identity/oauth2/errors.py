@@ -14,6 +14,10 @@ class OAuthError(IdentityError):
         self.headers: Headers = headers or []
 
 
+class ExactRefusal(OAuthError):
+    """A refusal by a statement that compared the versions of tenant and caller itself: nothing is left to confirm."""
+
+
 class TooManyRequests(OAuthError):
     """RFC 6585 §4: this client calls more often than its tenant allows. `retry_after` seconds."""
 

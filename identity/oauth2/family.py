@@ -1,8 +1,10 @@
 """A grant's family of tokens: whether it still stands, and its end."""
 
+from identity.authn.revocation_notices import tell_subject_ended
 from identity.clock import Clock
 from identity.domain.events import Event, EventType
 from identity.domain.tokens import RedeemableState
+from identity.messaging.outbox import Outbox
 from identity.storage import grants
 from identity.storage.database import Database
 from identity.storage.events import record
@@ -10,8 +12,9 @@ from identity.web.messages import Request
 
 
 class Families:
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, outbox: Outbox, clock: Clock) -> None:
         self._database = database
+        self._outbox = outbox
         self._clock = clock
 
     def stands(self, state: RedeemableState) -> bool:
@@ -29,6 +32,7 @@ class Families:
         now = self._clock.now()
         async with self._database.transaction() as transaction:
             if await grants.revoke_grant(transaction, request.tenant.id, state.grant, now):
+                await tell_subject_ended(self._outbox, transaction, request.tenant, state.subject)
                 await record(
                     transaction,
                     Event(

@@ -1,62 +1,58 @@
 """`POST /oauth2/introspect` (RFC 7662, wso2-contracts §1.5): one statement, exact at the moment of asking."""
 
-from typing import Any
-
 import msgspec
 
+from identity.authn.api_access import AccessDenied, ApiAccess
 from identity.clock import Clock, seconds
 from identity.domain.applications import Application
 from identity.oauth2.client_authentication import ClientAuthentication, refuse_query_credentials
 from identity.oauth2.errors import OAuthError, invalid_client
 from identity.oauth2.family import Families
-from identity.secrets import token_hash
+from identity.oauth2.introspection_answer import Active, active_answer
+from identity.secrets import Sealer, token_hash
 from identity.storage.configuration import Configuration, ConfigurationMoved
 from identity.storage.hot import HotStorage
 from identity.telemetry import Metrics
-from identity.tokens.bearer import BearerError, require_bearer
+from identity.tokens.addresses import issuer_of
+from identity.tokens.claims import open_claims, select_claims
 from identity.tokens.issuer import REFRESH_TOKEN_PREFIX
+from identity.tokens.keyring import Keyring
 from identity.tokens.reader import AccessToken, TokenReader
+from identity.tokens.responses import ResponseTokens
 from identity.web.messages import NO_STORE_JSON, Request, Response
 
 INACTIVE = b'{"active":false}'
+_JWT_MEDIA_TYPE = "application/token-introspection+jwt"
 INTROSPECT_SCOPE = "internal_oauth2_introspect"
-
-
-class Active(msgspec.Struct):
-    """The answer for a live token. Empty members are left out; `aud` is a string when it is one (contracts §7.10)."""
-
-    active: bool | msgspec.UnsetType = msgspec.UNSET
-    scope: str | msgspec.UnsetType = msgspec.UNSET
-    client_id: str | msgspec.UnsetType = msgspec.UNSET
-    username: str | msgspec.UnsetType = msgspec.UNSET
-    token_type: str | msgspec.UnsetType = msgspec.UNSET
-    exp: int | msgspec.UnsetType = msgspec.UNSET
-    iat: int | msgspec.UnsetType = msgspec.UNSET
-    nbf: int | msgspec.UnsetType = msgspec.UNSET
-    aut: str | msgspec.UnsetType = msgspec.UNSET
-    aud: Any = msgspec.UNSET
-    jti: str | msgspec.UnsetType = msgspec.UNSET
-    sub: str | msgspec.UnsetType = msgspec.UNSET
-    iss: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class IntrospectionEndpoint:
     def __init__(
         self,
         clients: ClientAuthentication,
+        access: ApiAccess,
         reader: TokenReader,
         configuration: Configuration,
         hot: HotStorage,
         families: Families,
+        keyring: Keyring,
+        responses: ResponseTokens,
+        sealer: Sealer,
         metrics: Metrics,
+        base_url: str,
         clock: Clock,
     ) -> None:
         self._clients = clients
+        self._access = access
         self._reader = reader
         self._configuration = configuration
         self._hot = hot
         self._families = families
+        self._keyring = keyring
+        self._responses = responses
+        self._sealer = sealer
         self._metrics = metrics
+        self._base_url = base_url
         self._clock = clock
         self._encode = msgspec.json.Encoder().encode
 
@@ -67,39 +63,77 @@ class IntrospectionEndpoint:
         token = form.get("token")
         if token is None:
             raise OAuthError("invalid_request", "The parameter token is missing.")
+        if caller is None:
+            answer = await self._for_administrator(request, token)
+            self._metrics.introspected("inactive" if answer is None else "active")
+            return Response(200, INACTIVE if answer is None else self._encode(answer), list(NO_STORE_JSON))
         if token.startswith(REFRESH_TOKEN_PREFIX):
             answer = await self._refresh_token(request, caller, token)
         else:
-            answer = await self._access_token(request, caller, token, any_token=any_token)
+            wanted = set(form["required_claims"].split(",")) if "required_claims" in form else set()
+            answer = await self._access_token(request, caller, token, any_token=any_token, wanted=wanted)
         self._metrics.introspected("inactive" if answer is None else "active")
-        return Response(200, INACTIVE if answer is None else self._encode(answer), list(NO_STORE_JSON))
+        body = INACTIVE if answer is None else self._encode(answer)
+        if _JWT_MEDIA_TYPE in (request.header(b"accept") or ""):
+            return await self._as_jwt(request, caller, body)
+        return Response(200, body, list(NO_STORE_JSON))
 
-    async def _caller(self, request: Request, form: dict[str, str]) -> tuple[Application, bool]:
+    async def _as_jwt(self, request: Request, caller: Application, body: bytes) -> Response:
+        """RFC 9701 §5: the same answer, signed for the caller, so that it can be shown later."""
+        claims = {
+            "iss": issuer_of(self._base_url, request.tenant.tenant),
+            "aud": caller.client_id,
+            "iat": seconds(self._clock.now()),
+            "token_introspection": msgspec.json.decode(body),
+        }
+        token = await self._responses.protect(
+            request.tenant,
+            caller,
+            claims,
+            typ="token-introspection+jwt",
+            sign=caller.introspection_signed_response_alg or request.tenant.settings.default_algorithm,
+            encrypt_alg=caller.introspection_encrypted_response_alg,
+            encrypt_enc=caller.introspection_encrypted_response_enc,
+        )
+        return Response(200, token.encode(), [(b"content-type", _JWT_MEDIA_TYPE.encode()), *NO_STORE_JSON[1:]])
+
+    async def _caller(self, request: Request, form: dict[str, str]) -> tuple[Application | None, bool]:
         """Who asks, and whether every token is theirs to ask about (decision 5).
 
         An application by its credentials, or by an access token with `internal_oauth2_introspect` (RFC 7662 §2.1;
-        Ballerina's services introspect so, wso2-contracts §7.10).
+        Ballerina's services introspect so, wso2-contracts §7.10); or, None, a person who has that scope by a role,
+        with Basic credentials or a client certificate, as an API manager's connector asks (§7.1, §7.7).
         """
         header = request.header(b"authorization")
-        if header is not None and header[:7].lower() == "bearer ":
-            token = await require_bearer(self._reader, request)
-            if INTROSPECT_SCOPE not in token.scope.split():
-                raise BearerError(403, "insufficient_scope", f"The access token needs the scope {INTROSPECT_SCOPE}.")
-            client_id = await self._configuration.client_id_of(request.tenant, token.application)
-            caller = await self._configuration.application(request.tenant, client_id) if client_id else None
-            if caller is None:
-                raise BearerError(401, "invalid_token", "The access token is not valid.")
-            return caller, True
-        caller = await self._clients.authenticate(request, form)
+        if header is not None and header.partition(" ")[0].lower() in ("bearer", "dpop"):
+            return (await self._access.require(request, INTROSPECT_SCOPE)).application, True
+        try:
+            caller = await self._clients.authenticate(request, form)
+        except OAuthError as error:
+            if error.code != "invalid_client" or not await self._access.may_be_person(request, form):
+                raise
+            try:
+                await self._access.require(request, INTROSPECT_SCOPE)
+            except AccessDenied as denied:
+                # Whoever it may be, it is told as RFC 6749 §5.2 has it.
+                raise (error if denied.status == 401 else denied) from None
+            return None, True
         if caller.public:
             # RFC 7662 §2.1: the endpoint must not be a token scanner for anybody.
             raise invalid_client("public clients may not introspect", challenge=False)
-        return caller, caller.may_introspect_any
+        return caller, caller.may_introspect_any or INTROSPECT_SCOPE in caller.management_scopes
+
+    async def _for_administrator(self, request: Request, token: str) -> Active | None:
+        """A person's question: about access tokens, since refresh tokens are their clients' own affair."""
+        live = await self._reader.read(request.tenant, token, None)
+        if live is None:
+            return None
+        return active_answer(None, live, await self._configuration.client_id_of(request.tenant, live.application))
 
     async def _access_token(
-        self, request: Request, caller: Application, token: str, *, any_token: bool
+        self, request: Request, caller: Application, token: str, *, any_token: bool, wanted: set[str]
     ) -> Active | None:
-        live = await self._reader.read(request.tenant, token, caller)
+        live = await self._reader.read(request.tenant, token, caller, with_claims=bool(wanted))
         if live is None or not (any_token or _may_know(caller, live)):
             return None
         client_id = (
@@ -107,24 +141,24 @@ class IntrospectionEndpoint:
             if live.application == caller.id
             else await self._configuration.client_id_of(request.tenant, live.application)
         )
-        answer = Active(
-            True,
-            live.scope or msgspec.UNSET,
-            client_id or msgspec.UNSET,
-            token_type="Bearer",  # noqa: S106
-            exp=live.expires_at,
-            iat=live.issued_at,
-            nbf=live.issued_at,
-            aud=live.audience[0] if len(live.audience) == 1 else live.audience,
-        )
-        if live.state.grant or live.subject:
-            answer.username = live.state.subject_username or msgspec.UNSET
-            answer.aut = "APPLICATION_USER"
-        else:
-            answer.aut = "APPLICATION"
-        if live.claims is not None:
-            answer.jti, answer.sub, answer.iss = live.claims["jti"], live.claims["sub"], live.claims["iss"]
+        answer = active_answer(caller, live, client_id)
+        if wanted:
+            answer.token_string = self._claims_token(request, caller, live, wanted)
         return answer
+
+    def _claims_token(self, request: Request, caller: Application, live: AccessToken, wanted: set[str]) -> str:
+        """`token_string` (wso2-contracts §1.5): the asked claims of the person as a JWT for the caller."""
+        state, now = live.state, seconds(self._clock.now())
+        claims = open_claims(self._sealer, state.claims, state.grant) if state.claims else {}
+        content = {
+            **select_claims(claims, wanted),
+            "iss": issuer_of(self._base_url, request.tenant.tenant),
+            "sub": state.subject_username or live.subject or caller.client_id,
+            "aud": caller.client_id,
+            "iat": now,
+            "exp": live.expires_at,
+        }
+        return self._keyring.of(request.tenant).signing(request.tenant.settings.default_algorithm).sign(content, "JWT")
 
     async def _refresh_token(self, request: Request, caller: Application, token: str) -> Active | None:
         """A client may ask about its own refresh tokens; those of others are inactive (decision 5)."""

@@ -1,8 +1,10 @@
 """`POST /oauth2/revoke` (RFC 7009): an application gives back a token of its own."""
 
+from identity.authn.revocation_notices import tell_subject_ended, tell_token_revoked
 from identity.clock import SECOND, Clock
 from identity.domain.applications import Application
 from identity.domain.events import Event, EventType
+from identity.messaging.outbox import Outbox
 from identity.oauth2.client_authentication import ClientAuthentication, refuse_query_credentials
 from identity.oauth2.errors import OAuthError
 from identity.secrets import token_hash
@@ -15,10 +17,13 @@ from identity.web.messages import NO_STORE_JSON, Request, Response
 
 
 class RevocationEndpoint:
-    def __init__(self, clients: ClientAuthentication, reader: TokenReader, database: Database, clock: Clock) -> None:
+    def __init__(
+        self, clients: ClientAuthentication, reader: TokenReader, database: Database, outbox: Outbox, clock: Clock
+    ) -> None:
         self._clients = clients
         self._reader = reader
         self._database = database
+        self._outbox = outbox
         self._clock = clock
 
     async def __call__(self, request: Request) -> Response:
@@ -35,7 +40,7 @@ class RevocationEndpoint:
         else:
             live = await self._reader.read(request.tenant, token, caller)
             if live is not None and live.application == caller.id:
-                await self._revoke_access_token(request, caller, live)
+                await self._revoke_access_token(request, caller, live, token)
         return Response(200, b"", list(NO_STORE_JSON))
 
     async def _revoke_refresh_token(self, request: Request, caller: Application, token: str) -> None:
@@ -44,11 +49,16 @@ class RevocationEndpoint:
         if owner is None or owner[1] != caller.id:
             return
         now = self._clock.now()
+        subject = await grants.find_grant_subject(self._database, request.tenant.id, owner[0])
         async with self._database.transaction() as transaction:
             if await grants.revoke_grant(transaction, request.tenant.id, owner[0], now):
+                if subject:
+                    await tell_subject_ended(self._outbox, transaction, request.tenant, subject)
                 await record(transaction, self._event(request, EventType.GRANT_REVOKED, caller, owner[0], now))
 
-    async def _revoke_access_token(self, request: Request, caller: Application, token: AccessToken) -> None:
+    async def _revoke_access_token(
+        self, request: Request, caller: Application, token: AccessToken, presented: str
+    ) -> None:
         now = self._clock.now()
         grant = token.state.grant
         async with self._database.transaction() as transaction:
@@ -60,6 +70,16 @@ class RevocationEndpoint:
                 grant=grant,
                 expires_at=token.expires_at * SECOND,
                 at=now,
+            )
+            await tell_token_revoked(
+                self._outbox,
+                transaction,
+                request.tenant,
+                token=presented if token.claims is None else token.claims["jti"],
+                is_jwt=token.claims is not None,
+                expires_at=token.expires_at,
+                user=token.state.subject_username or caller.client_id,
+                client_id=caller.client_id,
             )
             await record(transaction, self._event(request, EventType.TOKEN_REVOKED, caller, grant, now))
 

@@ -3,6 +3,7 @@
 from identity.oauth2.authorization_endpoint import AuthorizationEndpoint
 from identity.oauth2.introspection_endpoint import IntrospectionEndpoint
 from identity.oauth2.metadata_endpoint import JwksEndpoint, MetadataEndpoint
+from identity.oauth2.pushed_request_endpoint import PushedRequestEndpoint
 from identity.oauth2.revocation_endpoint import RevocationEndpoint
 from identity.oauth2.token_endpoint import TokenEndpoint
 from identity.web.routing import Permission, Route
@@ -24,16 +25,24 @@ _AUTHORIZE_PARAMETERS = (
     "acr_values",
     "ui_locales",
     "claims",
+    "resource",
+    "authorization_details",
+    "dpop_jkt",
+    "request",
 )
 _TOKEN_PARAMETERS = (
     "grant_type*",
     "client_id",
     "client_secret",
+    "client_assertion_type",
+    "client_assertion",
     "code",
     "redirect_uri",
     "code_verifier",
     "refresh_token",
     "scope",
+    "resource",
+    "authorization_details",
 )
 OPENID_CONFIGURATION = "/.well-known/openid-configuration"
 AUTHORIZATION_SERVER = "/.well-known/oauth-authorization-server"
@@ -42,6 +51,7 @@ AUTHORIZATION_SERVER = "/.well-known/oauth-authorization-server"
 def oauth2_routes(
     *,
     authorize: AuthorizationEndpoint,
+    pushed_request: PushedRequestEndpoint,
     token: TokenEndpoint,
     introspect: IntrospectionEndpoint,
     revoke: RevocationEndpoint,
@@ -50,25 +60,7 @@ def oauth2_routes(
 ) -> list[Route]:
     public, client = Permission.PUBLIC, Permission.CLIENT
     return [
-        Route(
-            name="authorize",
-            methods=("GET", "POST"),
-            path="/oauth2/authorize",
-            endpoint=authorize,
-            permission=public,
-            errors="page",
-            summary="Begin an authorization (RFC 6749 §3.1)",
-            parameters=_AUTHORIZE_PARAMETERS,
-        ),
-        Route(
-            name="authorize_resume",
-            methods=("GET",),
-            path="/oauth2/authorize/{flow}",
-            endpoint=authorize.resume,
-            permission=Permission.FLOW,
-            errors="page",
-            summary="Go on with an authorization after sign-in",
-        ),
+        *_authorization(authorize, pushed_request),
         Route(
             name="token",
             methods=("POST",),
@@ -111,6 +103,41 @@ def oauth2_routes(
             summary="Public signing keys (RFC 7517)",
         ),
         *_discovery(metadata),
+    ]
+
+
+def _authorization(authorize: AuthorizationEndpoint, pushed_request: PushedRequestEndpoint) -> list[Route]:
+    return [
+        Route(
+            name="authorize",
+            methods=("GET", "POST"),
+            path="/oauth2/authorize",
+            endpoint=authorize,
+            permission=Permission.PUBLIC,
+            errors="page",
+            summary="Begin an authorization (RFC 6749 §3.1)",
+            parameters=(*_AUTHORIZE_PARAMETERS, "request_uri"),
+        ),
+        Route(
+            name="authorize_resume",
+            methods=("GET",),
+            path="/oauth2/authorize/{flow}",
+            endpoint=authorize.resume,
+            permission=Permission.FLOW,
+            errors="page",
+            summary="Go on with an authorization after sign-in",
+        ),
+        Route(
+            name="pushed_request",
+            methods=("POST",),
+            path="/oauth2/par",
+            endpoint=pushed_request,
+            permission=Permission.CLIENT,
+            exact=True,
+            cors="registered",
+            summary="Hand in an authorization request before the browser comes (RFC 9126)",
+            parameters=(*_AUTHORIZE_PARAMETERS, "client_secret", "client_assertion", "client_assertion_type"),
+        ),
     ]
 
 

@@ -1,15 +1,22 @@
 """The token response (RFC 6749 §5.1), and the tokens that a person's grant gives."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
+
+from identity.clock import seconds
 from identity.domain.applications import Application
-from identity.domain.tokens import NewRefreshToken, NewToken, RedeemableState
+from identity.domain.tokens import NO_TERMS, NewRefreshToken, NewToken, RedeemableState, TokenTerms
+from identity.oauth2.authorization_details import narrowed_details
+from identity.oauth2.grants import TokenCall
+from identity.oauth2.resources import narrowed_resources
 from identity.secrets import Sealer
 from identity.storage.configuration import TenantConfiguration
 from identity.tokens.claims import names_of_scope, open_claims, requested_names, select_claims
 from identity.tokens.id_token import IdTokenIssuer
 from identity.tokens.issuer import TokenIssuer
+from identity.tokens.subjects import shown_subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +36,7 @@ class GrantTokens:
         self._id_tokens = id_tokens
         self._sealer = sealer
 
-    def make(
+    async def make(
         self,
         tenant: TenantConfiguration,
         application: Application,
@@ -40,6 +47,7 @@ class GrantTokens:
         refresh: bool,
         refresh_scope: str,
         parent: bytes | None = None,
+        terms: TokenTerms = NO_TERMS,
     ) -> GrantedTokens:
         """Access token, refresh token if `refresh`, ID token for `openid`; none outlives the grant."""
         scopes = scope.split()
@@ -53,15 +61,19 @@ class GrantTokens:
             grant=state.grant,
             subject=state.subject,
             ends_at=state.grant_expires_at,
-            extra=select_claims(claims, frozenset({"groups"})) if "groups" in scopes else None,
+            terms=terms,
+            claims=access_token_claims(application, scopes, claims),
         )
         answer: dict[str, Any] = {
             "access_token": access.value,
-            "token_type": "Bearer",
+            "token_type": token_type(terms.confirmation),
             "expires_in": access.expires_in,
         }
         if scope:
             answer["scope"] = scope
+        if terms.authorization_details:
+            # RFC 9396 §7
+            answer["authorization_details"] = msgspec.json.decode(terms.authorization_details)
         row: NewRefreshToken | None = None
         if refresh:
             answer["refresh_token"], row = self._issuer.refresh_token(
@@ -71,12 +83,14 @@ class GrantTokens:
                 scope=refresh_scope,
                 parent=parent,
                 ends_at=state.grant_expires_at,
+                # RFC 9449 §5: those of confidential clients are bound by the client's authentication.
+                confirmation=terms.confirmation if application.public else "",
             )
         if openid:
-            answer["id_token"] = self._id_token(tenant, application, state, scope, nonce, claims, access.value)
+            answer["id_token"] = await self._id_token(tenant, application, state, scope, nonce, claims, access.value)
         return GrantedTokens(access.row, row, answer)
 
-    def _id_token(
+    async def _id_token(
         self,
         tenant: TenantConfiguration,
         application: Application,
@@ -89,10 +103,10 @@ class GrantTokens:
         names = set(requested_names(state.requested_claims, "id_token"))
         if application.id_token_claims == "scopes":
             names |= names_of_scope(scope)
-        return self._id_tokens.id_token(
+        return await self._id_tokens.id_token(
             tenant,
             application,
-            subject=state.subject,
+            subject=shown_subject(tenant, application, state.subject),
             auth_time=state.auth_time,
             acr=state.acr,
             amr=state.amr,
@@ -101,6 +115,62 @@ class GrantTokens:
             access_token=access_token,
             claims=select_claims(claims, names),
         )
+
+
+def token_type(confirmation: str) -> str:
+    """RFC 9449 §5: a token bound to a DPoP key is of the type DPoP; one bound to a certificate stays Bearer."""
+    return "DPoP" if confirmation.startswith('{"jkt"') else "Bearer"
+
+
+def granted_terms(call: TokenCall, state: RedeemableState) -> TokenTerms:
+    """What the grant of a code or refresh token and the key of this call limit its access token to.
+
+    Of the grant's resources and details, those that the call asks for. Raises OAuthError for more than was granted.
+    """
+    application = call.application
+    if not (
+        call.resources or call.authorization_details or call.confirmation or application.require_resource
+        or application.token_binding != "none" or state.resources or state.authorization_details or state.actor
+        or state.requested_claims
+    ):  # fmt: skip
+        return NO_TERMS
+    terms = TokenTerms(
+        resources=narrowed_resources(application, tuple(state.resources.split()), call.resources),
+        confirmation=call.confirmation,
+        authorization_details=narrowed_details(state.authorization_details, call.authorization_details),
+        actor=state.actor,
+        session=state.session if application.token_binding == "sso-session" else "",
+    )
+    if state.requested_claims:
+        acr, auth_time = asked_sign_in(state.requested_claims, state.acr, state.auth_time)
+        terms = replace(terms, acr=acr, auth_time=auth_time)
+    return NO_TERMS if terms == NO_TERMS else terms
+
+
+def asked_terms(call: TokenCall) -> TokenTerms:
+    """What a call without an authorization before it asks its token to be limited to, and the key it proves."""
+    if not (call.resources or call.authorization_details or call.confirmation or call.application.require_resource):
+        return NO_TERMS
+    return TokenTerms(
+        resources=narrowed_resources(call.application, (), call.resources),
+        confirmation=call.confirmation,
+        authorization_details=call.authorization_details,
+    )
+
+
+def asked_sign_in(requested_claims: str, acr: str, auth_time: int) -> tuple[str, int | None]:
+    """What the access token says of the sign-in: `acr` and `auth_time` (seconds) where the request asked for them
+    (RFC 9470 §6). `auth_time` µs."""
+    names = requested_names(requested_claims, "id_token")
+    return acr if "acr" in names else "", seconds(auth_time) if "auth_time" in names else None
+
+
+def access_token_claims(application: Application, scopes: list[str], claims: dict[str, Any]) -> dict[str, Any] | None:
+    """What a JWT access token says about the person: groups by scope, and what the application is set to get."""
+    names = set(application.access_token_claims)
+    if "groups" in scopes:
+        names.add("groups")
+    return select_claims(claims, names) if names else None
 
 
 def gets_refresh_token(application: Application, scope: str) -> bool:

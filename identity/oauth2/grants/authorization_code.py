@@ -7,12 +7,12 @@ import re
 from typing import Any
 
 from identity.clock import Clock
-from identity.domain.applications import Application
 from identity.domain.events import EventType
 from identity.domain.tokens import RedeemableState
-from identity.oauth2.errors import OAuthError, invalid_grant
+from identity.oauth2.errors import invalid_grant
 from identity.oauth2.family import Families
-from identity.oauth2.token_answer import GrantTokens, gets_refresh_token
+from identity.oauth2.grants import TokenCall
+from identity.oauth2.token_answer import GrantTokens, gets_refresh_token, granted_terms
 from identity.secrets import token_hash
 from identity.storage.configuration import ConfigurationMoved
 from identity.storage.hot import HotStorage
@@ -31,27 +31,36 @@ class AuthorizationCodeGrant:
         self._families = families
         self._clock = clock
 
-    async def handle(self, request: Request, application: Application, form: dict[str, str]) -> dict[str, Any]:
-        code = form.get("code")
-        if code is None:
-            raise OAuthError("invalid_request", "The parameter code is missing.")
+    async def handle(self, call: TokenCall) -> dict[str, Any]:
+        request, application, form = call.request, call.application, call.form
+        code = call.required("code")
         if not code.startswith(AUTHORIZATION_CODE_PREFIX):
             raise invalid_grant("not a code")
-        tenant, digest = request.tenant, token_hash(code)
+        tenant, digest = call.tenant, token_hash(code)
         state = await self._hot.read_code(tenant.id, digest, application.id)
         if state.tenant_version != tenant.tenant.version or state.caller_version != application.version:
             raise ConfigurationMoved
         if not state.found or state.application != application.id:
             raise invalid_grant("unknown, or another client's")
         self._check_proof(state, form)
+        if state.confirmation and state.confirmation != call.confirmation:
+            # RFC 9449 §10: the code was asked for with `dpop_jkt`.
+            raise invalid_grant("another key than the code's dpop_jkt")
         if state.consumed_at is not None:
             await self._replayed(request, state)
         if state.expires_at <= self._clock.now() or not self._families.stands(state):
             raise invalid_grant("expired or revoked")
         scope = state.grant_scope
         refresh = gets_refresh_token(application, scope)
-        made = self._tokens.make(
-            tenant, application, state, scope=scope, nonce=state.nonce, refresh=refresh, refresh_scope=scope
+        made = await self._tokens.make(
+            tenant,
+            application,
+            state,
+            scope=scope,
+            nonce=state.nonce,
+            refresh=refresh,
+            refresh_scope=scope,
+            terms=granted_terms(call, state),
         )
         won = await self._hot.redeem_code(
             tenant=tenant.id, hash=digest, now=self._clock.now(), access=made.access, refresh=made.refresh

@@ -1,0 +1,28 @@
+"""What a request names its token for: resource indicators (RFC 8707) and authorization details (RFC 9396).
+
+The one door of every request without a browser: the token endpoint, device authorization and CIBA.
+"""
+
+from identity.domain.applications import Application
+from identity.oauth2.authorization_details import allowed_details
+from identity.oauth2.resources import allowed_resources
+from identity.storage.configuration import TenantConfiguration
+from identity.storage.database import Database
+
+
+class AskedTargets:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def read(
+        self, tenant: TenantConfiguration, application: Application, form: dict[str, str]
+    ) -> tuple[tuple[str, ...], str]:
+        """The resources, and the details as compact JSON or empty; each allowed to this application.
+
+        Raises OAuthError invalid_target, invalid_authorization_details.
+        """
+        asked, details = form.get("resource"), form.get("authorization_details")
+        return (
+            await allowed_resources(self._database, tenant, application, asked) if asked is not None else (),
+            await allowed_details(self._database, tenant, application, details) if details is not None else "",
+        )

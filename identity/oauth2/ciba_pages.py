@@ -1,0 +1,172 @@
+"""`/oauth2/ciba_authorize`: what waits for the signed-in person's decision, and the decision.
+
+In test mode a program may decide instead (decision 27): `POST ?auth_req_id=&action=allow|deny&key=`.
+"""
+
+import hmac
+from urllib.parse import urlencode
+
+from pydantic import SecretStr
+
+from identity.authn.consent import Consents
+from identity.authn.consent_details import shown_details, shown_resources
+from identity.authn.people import People
+from identity.authn.sso_sessions import PASSWORD_ACR, SsoSessions
+from identity.clock import Clock, as_datetime
+from identity.domain.applications import Application
+from identity.domain.pending_authorizations import PendingAuthorization
+from identity.domain.users import SubjectId
+from identity.errors import IdentityError
+from identity.oauth2.approvals import AlreadyDecided, Approvals, SignIn
+from identity.oauth2.authorization_issuer import PersonGone
+from identity.oauth2.page_sign_in import PageSignIn
+from identity.secrets import token_hash
+from identity.storage import applications
+from identity.storage.database import Database
+from identity.storage.pending_authorizations import find_pending_authorization, list_waiting_of_subject
+from identity.web.messages import Request, Response, json_response, redirect
+from identity.web.pages import PageResponses
+
+PATH = "/oauth2/ciba_authorize"
+DECISION_PATH = f"{PATH}/decision"
+_NOTICES = frozenset({"allowed", "denied"})
+_FORM = "ciba"
+
+
+class CibaPages:
+    def __init__(
+        self,
+        *,
+        sessions: SsoSessions,
+        sign_in: PageSignIn,
+        consents: Consents,
+        approvals: Approvals,
+        database: Database,
+        pages: PageResponses,
+        clock: Clock,
+    ) -> None:
+        self._sessions = sessions
+        self._sign_in = sign_in
+        self._consents = consents
+        self._approvals = approvals
+        self._database = database
+        self._pages = pages
+        self._clock = clock
+
+    async def show(self, request: Request) -> Response:
+        session = await self._sessions.current(request)
+        if session is None:
+            return await self._sign_in.begin(request, {})
+        waiting = await list_waiting_of_subject(self._database, request.tenant.id, session.subject, self._clock.now())
+        notice = request.query().get("notice")
+        return self._pages.respond(
+            request,
+            "ciba_requests.html",
+            action=f"{request.tenant.prefix}{DECISION_PATH}",
+            csrf_token=self._pages.token(session.cookie_hash.hex(), _FORM),
+            user={"display_name": session.display_name, "username": session.username},
+            requests=[shown for pending in waiting if (shown := await self._shown(request, pending))],
+            notice=notice if notice in _NOTICES else None,
+            account_path=f"{request.tenant.prefix}/account",
+        )
+
+    async def submit(self, request: Request) -> Response:
+        """POST `…/decision`: one request, allowed or not."""
+        session = await self._sessions.current(request)
+        if session is None:
+            return redirect(f"{request.tenant.prefix}{PATH}")
+        form = self._pages.checked_form(request, session.cookie_hash.hex(), _FORM)
+        pending = await require_waiting(self._database, request, _hash_of(form.get("request", "")))
+        # Another person's request looks like none at all.
+        if pending.subject != session.subject:
+            raise AlreadyDecided
+        application = await require_live_application(self._database, request, pending)
+        allowed = form.get("decision") == "allow"
+        if allowed:
+            try:
+                await self._approvals.approve(request, pending, application, SignIn.of(session), pending.asked.scope)
+            except PersonGone:
+                return redirect(f"{request.tenant.prefix}{PATH}")
+            await self._consents.remember(
+                request.tenant, application.id, session.subject, pending.asked.scope, request.trace_id
+            )
+        else:
+            await self._approvals.deny(request, pending, application, session.subject)
+        notice = urlencode({"notice": "allowed" if allowed else "denied"})
+        return redirect(f"{request.tenant.prefix}{PATH}?{notice}")
+
+    async def _shown(self, request: Request, pending: PendingAuthorization) -> dict[str, object] | None:
+        application = await applications.find_application_by_id(self._database, request.tenant.id, pending.application)
+        if application is None or not application.enabled:
+            return None
+        return {
+            "id": pending.hash.hex(),
+            "application": application.shown_name,
+            "binding_message": pending.asked.binding_message,
+            "scopes": pending.asked.scope.split(),
+            "details": await shown_details(self._database, request.tenant, pending.asked.authorization_details),
+            "resources": await shown_resources(self._database, request.tenant, pending.asked.resources),
+            "asked_at": as_datetime(pending.created_at),
+            "expires_at": as_datetime(pending.expires_at),
+        }
+
+
+class CibaTestDoor:
+    """Only in test mode, and only with the key of the settings. It decides as the person would."""
+
+    def __init__(self, approvals: Approvals, people: People, database: Database, key: SecretStr, clock: Clock) -> None:
+        self._approvals = approvals
+        self._people = people
+        self._database = database
+        self._key = key
+        self._clock = clock
+
+    async def __call__(self, request: Request) -> Response:
+        query = request.query()
+        key = self._key.get_secret_value()
+        if not hmac.compare_digest(query.get("key", "").encode(), key.encode()):
+            raise IdentityError("access_denied", "The key is not that of the settings.", status=403)
+        action = query.get("action")
+        if action not in ("allow", "deny"):
+            raise IdentityError("invalid_request", "The action must be allow or deny.")
+        pending = await require_waiting(self._database, request, token_hash(query.get("auth_req_id", "")))
+        application = await require_live_application(self._database, request, pending)
+        assert pending.subject is not None
+        if action == "deny":
+            await self._approvals.deny(request, pending, application, pending.subject)
+        else:
+            await self._allow(request, pending, application, pending.subject)
+        return json_response(200, {"status": "approved" if action == "allow" else "denied"})
+
+    async def _allow(
+        self, request: Request, pending: PendingAuthorization, application: Application, subject: SubjectId
+    ) -> None:
+        known = await self._people.subject(request.tenant, subject)
+        sign_in = SignIn(subject, known.epoch if known else 0, self._clock.now(), PASSWORD_ACR, "pwd")
+        try:
+            await self._approvals.approve(request, pending, application, sign_in, pending.asked.scope)
+        except PersonGone:
+            raise AlreadyDecided from None
+
+
+async def require_waiting(database: Database, request: Request, hash: bytes) -> PendingAuthorization:
+    """Raises AlreadyDecided; whether it has expired is seen when it is decided."""
+    pending = await find_pending_authorization(database, request.tenant.id, hash)
+    if pending is None or pending.kind != "ciba" or pending.status != "pending":
+        raise AlreadyDecided
+    return pending
+
+
+async def require_live_application(database: Database, request: Request, pending: PendingAuthorization) -> Application:
+    """Raises AlreadyDecided when it is disabled or gone: nothing comes of the request any more."""
+    application = await applications.find_application_by_id(database, request.tenant.id, pending.application)
+    if application is None or not application.enabled:
+        raise AlreadyDecided
+    return application
+
+
+def _hash_of(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        return b""
