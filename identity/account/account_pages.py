@@ -1,13 +1,17 @@
 """`/account`: what a person sees of their own: connected applications and sessions, both to be ended."""
 
+from urllib.parse import urlencode
+
 from identity.authn.consent import Consents
 from identity.authn.cookies import Cookies
 from identity.authn.sso_sessions import SsoSessions
 from identity.clock import Clock, as_datetime
-from identity.domain.applications import ApplicationId
+from identity.domain.applications import Application, ApplicationId
 from identity.domain.sessions import SsoSession
 from identity.storage import consents, sso_sessions
 from identity.storage.database import Database
+from identity.storage.pending_authorizations import list_waiting_of_subject
+from identity.tokens.addresses import issuer_of
 from identity.web.messages import Request, Response, redirect
 from identity.web.pages import PageResponses
 
@@ -24,6 +28,7 @@ class AccountPages:
         cookies: Cookies,
         database: Database,
         pages: PageResponses,
+        base_url: str,
         clock: Clock,
     ) -> None:
         self._sessions = sessions
@@ -31,6 +36,7 @@ class AccountPages:
         self._cookies = cookies
         self._database = database
         self._pages = pages
+        self._base_url = base_url
         self._clock = clock
 
     async def show(self, request: Request) -> Response:
@@ -38,7 +44,12 @@ class AccountPages:
         if session is None:
             return redirect(f"{request.tenant.prefix}/account/sign-in")
         tenant = request.tenant.id
-        applications = await consents.list_consents(self._database, tenant, session.subject)
+        now = self._clock.now()
+        applications = [
+            *await consents.list_consents(self._database, tenant, session.subject),
+            *await consents.list_applications_acting(self._database, tenant, session.subject, now),
+        ]
+        waiting = await list_waiting_of_subject(self._database, tenant, session.subject, now)
         running = await sso_sessions.list_sessions_of_subject(
             self._database, tenant, session.subject, self._clock.now()
         )
@@ -50,12 +61,29 @@ class AccountPages:
             csrf_token=self._pages.token(session.cookie_hash.hex(), "account"),
             user={"display_name": session.display_name, "username": session.username},
             applications=[
-                {"id": application, "name": name, "scopes": scope.split(), "granted_at": as_datetime(at)}
-                for application, name, scope, at in applications
+                {
+                    "id": consent.application.id,
+                    "name": consent.application.name,
+                    "scopes": consent.scope.split(),
+                    "granted_at": as_datetime(consent.granted_at),
+                    "start_url": self._start_url(request, consent.application, session),
+                }
+                for consent in applications
             ],
+            waiting=len(waiting),
+            waiting_path=f"{request.tenant.prefix}/oauth2/ciba_authorize",
             sessions=[_shown(other, current=other.id == session.id) for other in running],
             notice=notice if notice in _NOTICES else None,
         )
+
+    def _start_url(self, request: Request, application: Application, session: SsoSession) -> str | None:
+        """Where the application begins a sign-in that somebody else started (OpenID Connect Core §4)."""
+        address = application.initiate_login_uri
+        if address is None:
+            return None
+        issuer = issuer_of(self._base_url, request.tenant.tenant)
+        mark = "&" if "?" in address else "?"
+        return address + mark + urlencode({"iss": issuer, "login_hint": session.username})
 
     async def submit(self, request: Request) -> Response:
         """POST: take back one application's access, or end one session."""

@@ -1,9 +1,11 @@
 """Consent: which scopes a person has allowed an application, asked once and remembered until taken back."""
 
+from identity.authn.revocation_notices import tell_subject_ended
 from identity.clock import Clock
 from identity.domain.applications import Application, ApplicationId
 from identity.domain.events import Event, EventType
 from identity.domain.users import SubjectId
+from identity.messaging.outbox import Outbox
 from identity.storage import consents, grants
 from identity.storage.configuration import TenantConfiguration
 from identity.storage.database import Database
@@ -11,8 +13,9 @@ from identity.storage.events import record
 
 
 class Consents:
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, outbox: Outbox, clock: Clock) -> None:
         self._database = database
+        self._outbox = outbox
         self._clock = clock
 
     async def missing(
@@ -78,6 +81,8 @@ class Consents:
         async with self._database.transaction() as transaction:
             forgotten = await consents.forget_consent(transaction, tenant.id, subject, application)
             ended = await grants.revoke_grants_of_application(transaction, tenant.id, subject, application, now)
+            if ended:
+                await tell_subject_ended(self._outbox, transaction, tenant, subject)
             if forgotten or ended:
                 await record(
                     transaction,

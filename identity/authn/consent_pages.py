@@ -1,8 +1,10 @@
 """The pages of `/consent/<flow>`: what the application asks for, allowed or not, and remembered."""
 
 from identity.authn.consent import Consents
+from identity.authn.consent_details import shown_details, shown_resources
 from identity.authn.login_flow import FlowNotFound, LoginFlows, OpenFlow
 from identity.authn.people import People
+from identity.authn.shown_application import shown_application
 from identity.domain.applications import Application
 from identity.domain.sessions import SsoSession
 from identity.storage import applications
@@ -26,6 +28,8 @@ class ConsentPages:
     async def show(self, request: Request) -> Response:
         flow, session, application = await self._open(request)
         claims = await self._claims(request, session)
+        question = flow.record.question
+        assert question is not None
         return self._pages.respond(
             request,
             "consent.html",
@@ -33,13 +37,9 @@ class ConsentPages:
             ui_locales=flow.record.ui_locales,
             action=f"{request.tenant.prefix}/consent/{flow.row.id}",
             csrf_token=self._pages.token(flow.cookie, f"consent {flow.row.id}"),
-            application={
-                "name": application.name,
-                "host": flow.record.application_host,
-                "logo_uri": None,
-                "policy_uri": application.policy_uri,
-                "tos_uri": application.tos_uri,
-            },
+            application=await shown_application(
+                self._database, request.tenant, application, flow.record.application_host
+            ),
             user={"display_name": session.display_name, "username": session.username},
             scopes=[
                 {
@@ -49,8 +49,10 @@ class ConsentPages:
                     "hint": _hint(scope, claims),
                     "description": "",
                 }
-                for scope in flow.record.asked_scope.split()
+                for scope in question.scope.split()
             ],
+            details=await shown_details(self._database, request.tenant, question.details),
+            resources=await shown_resources(self._database, request.tenant, question.resources),
             account_path=f"{request.tenant.prefix}/account",
         )
 
@@ -59,7 +61,8 @@ class ConsentPages:
         form = self._pages.checked_form(request, flow.cookie, f"consent {flow.row.id}")
         if form.get("decision") == "allow":
             ticked = form.get("scope", "").split()
-            allowed = " ".join(s for s in flow.record.asked_scope.split() if s in ticked or s == "openid")
+            asked = flow.record.question.scope.split() if flow.record.question else []
+            allowed = " ".join(s for s in asked if s in ticked or s == "openid")
             await self._flows.answer_consent(flow, allowed)
             await self._consents.remember(request.tenant, application.id, session.subject, allowed, request.trace_id)
         else:
@@ -72,7 +75,7 @@ class ConsentPages:
         flow = await self._flows.open(request)
         session = None if flow.needs_sign_in else await self._flows.session_of(request.tenant, flow)
         answered = flow.record.allowed_scope is not None or flow.record.denied
-        if session is None or not flow.record.asked_scope or answered:
+        if session is None or flow.record.question is None or answered:
             raise FlowNotFound("no consent is due")
         application = await applications.find_application_by_id(self._database, request.tenant.id, flow.row.application)
         if application is None or not application.enabled:

@@ -15,6 +15,7 @@ from identity.authn.authenticators import password
 from identity.authn.authenticators.password import PasswordAnswer, PasswordAuthenticator
 from identity.authn.cookies import Cookies
 from identity.authn.people import Person
+from identity.authn.session_state import SessionStates
 from identity.authn.sso_sessions import SsoSessions
 from identity.clock import SECOND, Clock
 from identity.domain.applications import ApplicationId
@@ -36,6 +37,18 @@ from userstores.spi import StoreUser
 PASSWORD_ONLY = Definition((Step((password.NAME,)),))
 
 
+@dataclass(frozen=True, slots=True)
+class ConsentQuestion:
+    """What the consent page asks about; not more than one of the first two is empty."""
+
+    scope: str
+    """Each scope may be left out by the person."""
+    details: str = ""
+    """JSON of `authorization_details` (RFC 9396), allowed or refused as a whole."""
+    resources: str = ""
+    """The resource indicators that it is for, space-separated."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginRecord:
     """What the flow's row keeps beside the protocol's request: how to greet the person, and the journal."""
@@ -50,7 +63,7 @@ class LoginRecord:
     reauthenticate: bool = False
     """The running session does not answer the request (`prompt=login`, `max_age`): choosing it asks the password."""
     entries: tuple[Entry, ...] = ()
-    asked_scope: str = ""
+    question: ConsentQuestion | None = None
     """What the consent page asks about, once it is due."""
     allowed_scope: str | None = None
     """What the person allowed on the consent page; None until asked."""
@@ -58,6 +71,8 @@ class LoginRecord:
     """The request came by POST and has not been looked at with the browser's cookies yet."""
     denied: bool = False
     """The person refused on the consent page."""
+    native: bool = False
+    """The application signs the person in by JSON: no browser stands behind the flow, and no page goes on with it."""
 
 
 class FlowNotFound(IdentityError):
@@ -98,6 +113,7 @@ class LoginFlows:
         sessions: SsoSessions,
         authenticator: PasswordAuthenticator,
         cookies: Cookies,
+        states: SessionStates,
         metrics: Metrics,
         clock: Clock,
     ) -> None:
@@ -105,6 +121,7 @@ class LoginFlows:
         self._sessions = sessions
         self._authenticator = authenticator
         self._cookies = cookies
+        self._states = states
         self._metrics = metrics
         self._clock = clock
 
@@ -148,28 +165,41 @@ class LoginFlows:
         cookie = self._cookies.flow(request, request.path_value)
         if cookie is None:
             raise FlowNotFound("no flow cookie")
-        row = await login_flows.find_login_flow(
-            self._database, request.tenant.id, request.path_value, self._clock.now()
-        )
+        return await self._open(request, request.path_value, cookie, native=False)
+
+    async def open_native(self, request: Request, flow: str, secret: str) -> OpenFlow:
+        """A flow that an application began for itself, by its id and what the cookie of a browser would be.
+
+        Raises FlowNotFound.
+        """
+        return await self._open(request, flow, secret, native=True)
+
+    async def _open(self, request: Request, flow: str, cookie: str, *, native: bool) -> OpenFlow:
+        row = await login_flows.find_login_flow(self._database, request.tenant.id, flow, self._clock.now())
         if row is None or row.cookie_hash != token_hash(cookie):
             raise FlowNotFound("unknown flow or foreign cookie")
         if row.consumed_at is not None:
             raise FlowNotFound("used up")
         record = msgspec.json.decode(row.journal, type=LoginRecord)
+        if record.native != native:
+            raise FlowNotFound("begun by another door")
         return OpenFlow(row, record, cookie, decide(PASSWORD_ONLY, record.entries))
 
     async def answer_password(
-        self, request: Request, flow: OpenFlow, *, username: str, secret: str, remember: bool, response: Response
+        self, request: Request, flow: OpenFlow, *, username: str, secret: str, remember: bool, response: Response | None
     ) -> PasswordAnswer:
-        """Try a password; on success the flow is done, and `response` carries the new cookies."""
+        """Try a password; on success the flow is done, and `response` carries the new cookies.
+
+        Without a response no browser is there: its cookies, if any came, are not looked at, and none are made.
+        """
         answer = await self._authenticator.authenticate(request, username, secret, self._clock.now())
         if answer.user is None:
             if answer.error == "refused":
                 await self._note(flow, "failed")
             return answer
-        running = await self._sessions.current(request)
+        running = await self._sessions.current(request) if response is not None else None
         now = self._clock.now()
-        cookie = new_secret()
+        cookie = new_secret() if response is not None else flow.cookie
         subject = await self._subject(request.tenant, answer.user, now)
         if not subject.enabled:
             return await self._authenticator.refuse_disabled(request, answer, now)
@@ -187,10 +217,13 @@ class LoginFlows:
         if not await self._database.commit(batch):
             raise FlowNotFound("two tabs at once, or the session ended meanwhile")
         self._metrics.sign_in("succeeded")
+        if response is None:
+            return answer
         # Each use prolongs the session's row, not the cookie: it has to last as long as the session possibly can.
         self._cookies.set_session(
             response, request.tenant, value, request.tenant.settings.session_absolute if remember else None
         )
+        self._states.show(request, response, session)
         self._cookies.set_flow(response, flow.row.id, cookie, request.tenant.settings.flow_lifetime)
         return answer
 
@@ -217,9 +250,9 @@ class LoginFlows:
         """The person gave up: the protocol answers `access_denied`."""
         await self._note(flow, "cancelled")
 
-    async def ask_consent(self, flow: OpenFlow, scope: str) -> None:
-        """Consent to `scope` is due: the consent page may ask."""
-        await self._save(flow, replace(flow.record, asked_scope=scope), flow.row.session)
+    async def ask_consent(self, flow: OpenFlow, question: ConsentQuestion) -> None:
+        """Consent is due: the consent page may ask."""
+        await self._save(flow, replace(flow.record, question=question), flow.row.session)
 
     async def answer_consent(self, flow: OpenFlow, allowed_scope: str | None) -> None:
         """What the person allowed, or None for a refusal."""

@@ -1,9 +1,11 @@
 """The pages of `/login/<flow>`: username and password, or the choice of an account."""
 
+from typing import Any
+
 from identity.authn.cookies import Cookies
 from identity.authn.login_flow import LoginFlows, OpenFlow
+from identity.authn.shown_application import shown_application
 from identity.authn.sso_sessions import SsoSessions
-from identity.domain.applications import Application
 from identity.storage import applications
 from identity.storage.configuration import TenantConfiguration
 from identity.storage.database import Database
@@ -82,7 +84,7 @@ class LoginPages:
         self,
         request: Request,
         flow: OpenFlow,
-        application: Application | None,
+        application: dict[str, Any],
         *,
         username: str,
         error: str | None = None,
@@ -108,11 +110,11 @@ class LoginPages:
         self,
         request: Request,
         flow: OpenFlow,
-        application: Application | None,
+        application: dict[str, Any],
         template: str,
         *,
         status: int = 200,
-        **context: object,
+        **context: Any,
     ) -> Response:
         return self._pages.respond(
             request,
@@ -122,16 +124,13 @@ class LoginPages:
             ui_locales=flow.record.ui_locales,
             action=_login_path(request.tenant, flow),
             csrf_token=self._pages.token(flow.cookie, flow.row.id),
-            application={
-                "name": application.name if application else "",
-                "logo_uri": None,
-                "host": flow.record.application_host,
-            },
+            application=application,
             **context,
         )
 
-    async def _application(self, tenant: TenantConfiguration, flow: OpenFlow) -> Application | None:
-        return await applications.find_application_by_id(self._database, tenant.id, flow.row.application)
+    async def _application(self, tenant: TenantConfiguration, flow: OpenFlow) -> dict[str, Any]:
+        application = await applications.find_application_by_id(self._database, tenant.id, flow.row.application)
+        return await shown_application(self._database, tenant, application, flow.record.application_host)
 
 
 def _login_path(tenant: TenantConfiguration, flow: OpenFlow) -> str:

@@ -113,6 +113,49 @@ class People:
     async def subject(self, tenant: TenantConfiguration, subject: str) -> Subject | None:
         return await subjects.find_subject(self._database, tenant.id, subject)
 
+    async def person_of(self, tenant: TenantConfiguration, user: StoreUser) -> Person:
+        """The person with their subject, which is made when nobody has named them before."""
+        known = await subjects.find_subject_of_user(self._database, tenant.id, user.store, user.id)
+        if known is None or known.username != user.username:
+            async with self._database.transaction() as transaction:
+                known = await subjects.ensure_subject(
+                    transaction,
+                    tenant.id,
+                    store=user.store,
+                    external_id=user.id,
+                    username=user.username,
+                    now=self._clock.now(),
+                )
+        return Person(user, known)
+
+    async def find_by_name(self, tenant: TenantConfiguration, name: str) -> Person | None:
+        """By username, `DOMAIN/user` too. Raises StoreUnavailable."""
+        forbid_in_transaction("a user store")
+        user = await self.stores(tenant).find(name)
+        return None if user is None else await self.person_of(tenant, user)
+
+    async def find_by_claims(self, tenant: TenantConfiguration, wanted: Mapping[str, str]) -> Person | None:
+        """The one person of all stores who has all of these (`username`, `email`, `phone_number`); None for two.
+
+        An email address counts once it is verified: otherwise whoever writes somebody's address into their own account
+        would be taken for them (attack row 19). Raises StoreUnavailable.
+        """
+        forbid_in_transaction("a user store")
+        stores = self.stores(tenant)
+        found: dict[tuple[str, str], StoreUser] | None = None
+        for claim, value in wanted.items():
+            having = {(user.store, user.id): user for user in await stores.find_by_claim(claim, value)}
+            if len(having) > 1:
+                # Unique by each claim alone: a second person who has one of them must not be told apart by luck.
+                return None
+            if claim == "email":
+                having = {key: user for key, user in having.items() if user.attributes.get("email_verified") is True}
+            found = having if found is None else {key: user for key, user in found.items() if key in having}
+        if not found:
+            return None
+        (user,) = found.values()
+        return await self.person_of(tenant, user)
+
     def lives_with_us(self, tenant: TenantConfiguration, subject: Subject) -> bool:
         """Whether every change of this person goes through us, so that the subject's row tells all (decision 13)."""
         return any(row.name == subject.store and row.type == "sql" for row in tenant.stores)

@@ -3,17 +3,21 @@
 from dataclasses import replace
 
 from identity.authn.cookies import Cookies
+from identity.authn.logout_notices import enqueue_logout_notices
 from identity.authn.people import Person
+from identity.authn.revocation_notices import tell_subject_ended
 from identity.clock import SECOND, Clock
 from identity.domain.events import Event, EventType
 from identity.domain.sessions import SessionId, SsoSession
 from identity.domain.users import SubjectId
 from identity.ids import new_id, new_secret
+from identity.messaging.outbox import Outbox
 from identity.secrets import token_hash
 from identity.storage import sso_sessions
 from identity.storage.configuration import TenantConfiguration
 from identity.storage.database import Database, Transaction
 from identity.storage.events import record
+from identity.storage.session_applications import ReachedApplication, list_applications_of_session
 from identity.storage.write_batch import WriteBatch
 from identity.web.messages import Request
 
@@ -25,9 +29,10 @@ TOUCH_AFTER = 60 * SECOND
 
 
 class SsoSessions:
-    def __init__(self, database: Database, cookies: Cookies, clock: Clock) -> None:
+    def __init__(self, database: Database, cookies: Cookies, outbox: Outbox, clock: Clock) -> None:
         self._database = database
         self._cookies = cookies
+        self._outbox = outbox
         self._clock = clock
 
     async def current(self, request: Request) -> SsoSession | None:
@@ -86,18 +91,37 @@ class SsoSessions:
             await self._record(batch, EventType.SESSION_REAUTHENTICATED, request, renewed)
             return renewed, value
         if running is not None:
-            await self.end(batch, request, running)
+            reached = await list_applications_of_session(self._database, request.tenant.id, running.id)
+            await self._end(batch, request, running, reached)
         session = self._new_session(request, person, token_hash(value), remember, amr, now)
         await sso_sessions.insert_session(batch, session)
         await self._record(batch, EventType.SIGN_IN_SUCCEEDED, request, session)
         return session, value
 
-    async def end(self, transaction: Transaction, request: Request, session: SsoSession) -> bool:
-        """End it: everything bound to it is inactive from the commit on."""
-        ended = await sso_sessions.end_session(transaction, request.tenant.id, session.id, self._clock.now())
-        if ended:
-            await self._record(transaction, EventType.SESSION_ENDED, request, session)
-        return ended
+    async def end(self, transaction: Transaction, request: Request, session: SsoSession) -> list[ReachedApplication]:
+        """End it: everything bound to it is inactive from the commit on, and its applications are told.
+
+        Which applications it reached; none when it had ended already.
+        """
+        if not await sso_sessions.end_session(transaction, request.tenant.id, session.id, self._clock.now()):
+            return []
+        reached = await list_applications_of_session(transaction, request.tenant.id, session.id)
+        await self._tell(transaction, request, session, reached)
+        return reached
+
+    async def _end(
+        self, batch: WriteBatch, request: Request, session: SsoSession, reached: list[ReachedApplication]
+    ) -> None:
+        await sso_sessions.end_session(batch, request.tenant.id, session.id, self._clock.now())
+        await self._tell(batch, request, session, reached)
+
+    async def _tell(
+        self, writer: Transaction, request: Request, session: SsoSession, reached: list[ReachedApplication]
+    ) -> None:
+        await enqueue_logout_notices(self._outbox, writer, request.tenant, reached)
+        if reached:
+            await tell_subject_ended(self._outbox, writer, request.tenant, session.subject)
+        await self._record(writer, EventType.SESSION_ENDED, request, session)
 
     def _new_session(
         self, request: Request, person: Person, cookie_hash: bytes, remember: bool, amr: str, now: int

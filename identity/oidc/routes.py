@@ -1,11 +1,13 @@
 """The paths of OpenID Connect that are not OAuth's own."""
 
+from identity.oidc.check_session_endpoint import CheckSessionEndpoint
 from identity.oidc.logout_pages import LogoutPages
+from identity.oidc.logout_request import PARAMETERS
 from identity.oidc.userinfo_endpoint import UserinfoEndpoint
 from identity.web.routing import Permission, Route
 
 
-def oidc_routes(*, userinfo: UserinfoEndpoint, logout: LogoutPages) -> list[Route]:
+def oidc_routes(*, userinfo: UserinfoEndpoint, logout: LogoutPages, check_session: CheckSessionEndpoint) -> list[Route]:
     return [
         Route(
             name="userinfo",
@@ -25,7 +27,7 @@ def oidc_routes(*, userinfo: UserinfoEndpoint, logout: LogoutPages) -> list[Rout
             permission=Permission.PUBLIC,
             errors="page",
             summary="Sign out (RP-Initiated Logout 1.0)",
-            parameters=("id_token_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales"),
+            parameters=PARAMETERS,
         ),
         Route(
             name="logout_confirm",
@@ -36,5 +38,14 @@ def oidc_routes(*, userinfo: UserinfoEndpoint, logout: LogoutPages) -> list[Rout
             errors="page",
             same_origin=True,
             summary="The answer to: sign out?",
+        ),
+        Route(
+            name="check_session",
+            methods=("GET",),
+            path="/oidc/checksession",
+            endpoint=check_session,
+            permission=Permission.PUBLIC,
+            errors="page",
+            summary="The frame that tells whether a session goes on (Session Management 1.0)",
         ),
     ]

@@ -18,6 +18,8 @@ from identity.tokens.claims import (
     select_claims,
 )
 from identity.tokens.reader import AccessToken, TokenReader
+from identity.tokens.responses import ResponseTokens
+from identity.tokens.subjects import shown_subject
 from identity.web.messages import Request, Response, json_response
 from userstores.spi import StoreUnavailable
 
@@ -30,6 +32,7 @@ class UserinfoEndpoint:
         people: People,
         database: Database,
         sealer: Sealer,
+        responses: ResponseTokens,
         base_url: str,
     ) -> None:
         self._reader = reader
@@ -37,6 +40,7 @@ class UserinfoEndpoint:
         self._people = people
         self._database = database
         self._sealer = sealer
+        self._responses = responses
         self._base_url = base_url
 
     async def __call__(self, request: Request) -> Response:
@@ -51,7 +55,26 @@ class UserinfoEndpoint:
             raise BearerError(401, "invalid_token", "The access token is for another audience.")
         claims = await self._claims(request, application, token)
         names = names_of_scope(token.scope) | requested_names(token.state.requested_claims, "userinfo")
-        return json_response(200, {"sub": token.subject, **select_claims(claims, names)})
+        subject = shown_subject(request.tenant, application, token.subject)
+        return await self._answer(request, application, {**select_claims(claims, names), "sub": subject})
+
+    async def _answer(self, request: Request, application: Application, claims: dict[str, Any]) -> Response:
+        """OpenID Connect Core §5.3.2: JSON, or a JWT where the application registered for one."""
+        sign, encrypt = application.userinfo_signed_response_alg, application.userinfo_encrypted_response_alg
+        if sign is None and encrypt is None:
+            return json_response(200, claims)
+        if sign is not None:
+            claims |= {"iss": issuer_of(self._base_url, request.tenant.tenant), "aud": application.client_id}
+        token = await self._responses.protect(
+            request.tenant,
+            application,
+            claims,
+            typ="JWT",
+            sign=sign,
+            encrypt_alg=encrypt,
+            encrypt_enc=application.userinfo_encrypted_response_enc,
+        )
+        return Response(200, token.encode(), [(b"content-type", b"application/jwt"), (b"cache-control", b"no-store")])
 
     async def _application(self, request: Request, token: AccessToken) -> Application:
         client_id = await self._configuration.client_id_of(request.tenant, token.application)
