@@ -1,0 +1,119 @@
+"""Who may register, read, change and delete: an administrator, the holder of an initial access token, anybody where the
+tenant is open, and each application itself by its registration access token (RFC 7591 §3, RFC 7592 §2)."""
+
+import hmac
+from dataclasses import dataclass
+
+from identity.administration.context import Administration
+from identity.administration.registration_tokens import INITIAL_PREFIX, REGISTRATION_PREFIX
+from identity.authn.api_access import ApiAccess
+from identity.domain.applications import Application
+from identity.domain.registration import ANYBODY, RegistrationLimits
+from identity.errors import IdentityError
+from identity.oauth2.errors import TooManyRequests
+from identity.registration.limits import limits_of
+from identity.secrets import token_hash
+from identity.storage import applications, initial_access_tokens
+from identity.telemetry import Metrics
+from identity.tokens.bearer import BearerError
+from identity.web.client_address import limit_key
+from identity.web.messages import Request
+from identity.web.rate_limits import RateLimits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registrar:
+    """Who calls. `limits` is None for administrators, who have none."""
+
+    limits: RegistrationLimits | None = None
+    name: str | None = None
+    """Of an administrator: the subject or client id."""
+    token: str | None = None
+    """The registration access token that was presented."""
+    initial: bytes | None = None
+    """Hash of the initial access token, of which one use is counted already."""
+
+    @property
+    def administrator(self) -> bool:
+        return self.limits is None
+
+
+class Registrars:
+    def __init__(self, access: ApiAccess, administration: Administration, limits: RateLimits, metrics: Metrics) -> None:
+        self._access = access
+        self._administration = administration
+        self._limits = limits
+        self._metrics = metrics
+
+    async def of_new(self, request: Request) -> Registrar:
+        """Who registers an application. Raises IdentityError 401, 403, 429."""
+        token = _bearer(request)
+        if token.startswith(INITIAL_PREFIX):
+            return await self._by_initial_token(request, token)
+        try:
+            return await self._administrator(request)
+        except IdentityError as error:
+            unknown = error.status == 401 and request.header(b"authorization") is None
+            if not unknown or request.tenant.settings.registration != "open":
+                raise
+        self._count(request)
+        return Registrar(limits=ANYBODY)
+
+    async def of_present(self, request: Request, client_id: str) -> tuple[Registrar, Application]:
+        """Who deals with this application, and the application. Raises IdentityError 401, 403; 404 tells
+        administrators only that it is unknown."""
+        token = _bearer(request)
+        if not token.startswith(REGISTRATION_PREFIX):
+            registrar = await self._administrator(request)
+            found = await self._find(request, client_id)
+            if found is None:
+                raise IdentityError("not_found", "There is no application with this client_id.", status=404)
+            return registrar, found
+        found = await self._find(request, client_id)
+        expected = found.registration_token if found is not None and found.enabled else None
+        # RFC 7592 §2.1: 401 also where the client does not exist (any more).
+        if found is None or expected is None or not hmac.compare_digest(expected, token_hash(token)):
+            raise BearerError(401, "invalid_token", "The registration access token is not valid for this client.")
+        return Registrar(limits=limits_of(found), token=token), found
+
+    async def require_administrator(self, request: Request) -> None:
+        """Raises IdentityError 401, 403."""
+        await self._administrator(request)
+
+    async def give_back(self, request: Request, registrar: Registrar) -> None:
+        """A refused registration uses up nothing."""
+        if registrar.initial is not None:
+            async with self._administration.database.transaction() as transaction:
+                await initial_access_tokens.give_use_back(transaction, request.tenant.id, registrar.initial)
+
+    async def _administrator(self, request: Request) -> Registrar:
+        caller = await self._access.require(request)
+        own = caller.application.client_id if caller.application is not None else None
+        return Registrar(name=caller.subject or own)
+
+    async def _by_initial_token(self, request: Request, token: str) -> Registrar:
+        hash = token_hash(token)
+        limits = None
+        if request.tenant.settings.registration != "closed":
+            limits = await initial_access_tokens.take_use(
+                self._administration.database, request.tenant.id, hash, self._administration.clock.now()
+            )
+        if limits is None:
+            raise BearerError(401, "invalid_token", "The initial access token is not valid: unknown, expired, used up.")
+        return Registrar(limits=limits, initial=hash)
+
+    def _count(self, request: Request) -> None:
+        limit = request.tenant.settings.registration_limit_address
+        key = (request.tenant.id, f"register {limit_key(request.address)}")
+        if not self._limits.allow(key, limit):
+            self._metrics.limited("registration")
+            raise TooManyRequests(self._limits.retry_after(key, limit))
+
+    async def _find(self, request: Request, client_id: str) -> Application | None:
+        return await applications.find_application(self._administration.database, request.tenant.id, client_id)
+
+
+def _bearer(request: Request) -> str:
+    """The token of the Authorization header; empty without one, or with another scheme."""
+    scheme, _, value = (request.header(b"authorization") or "").partition(" ")
+    return value.strip() if scheme.lower() == "bearer" else ""
