@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from identity.commands import applications, check, keys, stores, tenants, users
+from identity.commands import (
+    apis,
+    applications,
+    check,
+    deliveries,
+    issuers,
+    keys,
+    notify,
+    registration,
+    roles,
+    stores,
+    tenants,
+    users,
+)
 from identity.errors import IdentityError, Unavailable
 
 DataOption = Annotated[Path | None, typer.Option("--data", help="Data folder of the embedded installation.")]
@@ -21,8 +34,14 @@ app = typer.Typer(
 app.add_typer(tenants.app, name="tenants")
 app.add_typer(users.app, name="users")
 app.add_typer(applications.app, name="applications")
+app.add_typer(registration.app, name="registration")
+app.add_typer(roles.app, name="roles")
+app.add_typer(apis.app, name="apis")
+app.add_typer(notify.app, name="notify")
+app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(stores.app, name="stores")
 app.add_typer(keys.app, name="keys")
+app.add_typer(issuers.app, name="issuers")
 app.command("check")(check.check)
 
 

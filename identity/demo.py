@@ -5,14 +5,17 @@ import json
 import os
 from typing import Any
 
-from identity.administration import applications, users
+from identity.administration import applications, roles, users
 from identity.administration.context import Administration
 from identity.config import Settings
-from identity.domain.applications import Application
+from identity.domain.applications import DEVICE_CODE, Application
+from identity.domain.roles import ADMIN_ROLE
 from identity.domain.tenants import ROOT_HANDLE
+from identity.domain.users import SubjectId
 from identity.oauth2.introspection_endpoint import IntrospectionEndpoint
 from identity.storage.applications import find_application
 from identity.storage.configuration import TenantConfiguration
+from identity.storage.roles import roles_of_user
 from identity.tokens.addresses import issuer_of
 from identity.web.messages import Request, Response
 from identity.web.pages import PageResponses
@@ -39,7 +42,7 @@ USERS: tuple[tuple[str, str, dict[str, Any], tuple[str, ...]], ...] = (
     ("ben", "ben-demo-password", {"name": "Ben Example", "email": "ben@example.org"}, ("everyone",)),
 )
 ADMINISTRATOR = ("admin", "admin-demo-password")
-_CLIENTS = ("demo-web", "demo-public", "demo-machine")
+_CLIENTS = ("demo-web", "demo-public", "demo-machine", "demo-device")
 
 
 async def ensure_demo_data(administration: Administration, settings: Settings, base_url: str) -> dict[str, Any]:
@@ -86,6 +89,11 @@ async def _ensure_users(administration: Administration, tenant: TenantConfigurat
     for username, password, attributes, groups in people:
         if await stores.find(username) is None:
             await users.create_user(administration, tenant, username, password, attributes=attributes, groups=groups)
+    administrators = await roles.require_role_by_name(administration, tenant, ADMIN_ROLE)
+    (chosen,) = await roles.subjects_of_usernames(administration, tenant, ADMINISTRATOR[:1])
+    if administrators.id not in await roles_of_user(administration.database, tenant.id, SubjectId(chosen)):
+        changes = roles.RoleChanges(add_users=frozenset({chosen}))
+        await roles.change_role(administration, tenant, administrators, changes)
 
 
 async def _ensure_applications(administration: Administration, tenant: TenantConfiguration, base_url: str) -> None:
@@ -110,6 +118,11 @@ async def _ensure_applications(administration: Administration, tenant: TenantCon
             "grant_types": ("client_credentials",),
             "scopes": ("read", "write"),
             "may_introspect_any": True,
+        },
+        "demo-device": {
+            "name": "Demo television",
+            "token_endpoint_auth_method": "none",
+            "grant_types": (DEVICE_CODE, "refresh_token"),
         },
     }
     for client_id, fields in wanted.items():

@@ -4,15 +4,17 @@ import secrets as random_values
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
-from urllib.parse import urlsplit
 
+from identity.administration.application_rules import application_problem, signing_algorithms_of
 from identity.administration.context import Administration
+from identity.administration.keys import ensure_keys
+from identity.administration.profile_rules import with_profile_defaults
+from identity.administration.tenants import ensure_pairwise_salt
 from identity.administration.typed_values import typed_values
+from identity.authn.revocation_notices import tell_application_ended
 from identity.clock import SECOND
-from identity.domain.applications import GRANT_TYPES, Application, ApplicationId, ClientId, ClientSecret
+from identity.domain.applications import SECRET_METHODS, Application, ApplicationId, ClientId, ClientSecret
 from identity.domain.events import Event, EventType
-from identity.domain.keys import SIGNING_ALGORITHMS
-from identity.domain.redirect_uris import registrable_redirect_uri
 from identity.domain.tenants import Tenant
 from identity.errors import IdentityError
 from identity.ids import new_id
@@ -20,16 +22,10 @@ from identity.secrets import Secret
 from identity.storage import applications
 from identity.storage.database import Conflict, Transaction
 from identity.storage.events import record
+from identity.storage.logos import delete_logo
 from identity.storage.web_origins import replace_web_origins
 
 PRESET_SECRET_LENGTH = 32
-MAXIMUM_LIFETIME = 366 * 86400
-_LIFETIMES = (
-    "user_access_token_lifetime",
-    "application_access_token_lifetime",
-    "refresh_token_lifetime",
-    "id_token_lifetime",
-)
 _SETTABLE = frozenset(field.name for field in fields(Application)) - {
     "id",
     "client_id",
@@ -61,11 +57,13 @@ async def create_application(
     application = _changed(
         Application(id=ApplicationId(new_id()), client_id=ClientId(client_id or new_id()), name=name, created_at=now),
         settings,
+        tenant,
     )
     secret: Secret | None = None
-    if not application.public:
+    if application.token_endpoint_auth_method in SECRET_METHODS:
         secret, row = _new_secret(administration, application, client_secret, now)
         application = replace(application, secrets=(row,))
+    await _prepare_tenant(administration, tenant, application)
     try:
         async with administration.database.transaction() as transaction:
             await applications.insert_application(transaction, tenant.id, application)
@@ -80,12 +78,24 @@ async def update_application(
     administration: Administration, tenant: Tenant, client_id: str, settings: Mapping[str, Any]
 ) -> Application:
     """Change fields of an application; every worker sees them with its next request."""
-    application = _changed(await require_application(administration, tenant, client_id), settings)
+    present = await require_application(administration, tenant, client_id)
+    application = _changed(present, settings, tenant)
+    await _prepare_tenant(administration, tenant, application)
+    place = await administration.configuration.load(tenant.handle)
     async with administration.database.transaction() as transaction:
         version = await applications.update_application(transaction, tenant.id, application)
+        if place is not None and present.enabled and not application.enabled:
+            await tell_application_ended(administration.outbox, transaction, place, application.client_id)
         await replace_web_origins(transaction, tenant.id, application.id, application.web_origins)
         await _record(transaction, administration, tenant, EventType.APPLICATION_UPDATED, application)
     return replace(application, version=version)
+
+
+async def _prepare_tenant(administration: Administration, tenant: Tenant, application: Application) -> None:
+    """What the tenant needs to serve it: keys of the algorithms it names, the salt of pairwise subjects."""
+    await ensure_keys(administration, tenant, signing_algorithms_of(application))
+    if application.subject_type == "pairwise":
+        await ensure_pairwise_salt(administration, tenant)
 
 
 async def list_all_applications(administration: Administration, tenant: str) -> list[Application]:
@@ -112,8 +122,8 @@ async def add_client_secret(
 ) -> Secret:
     """A new secret beside the old ones, which are valid for `old_valid_seconds` more (0: they end now)."""
     application = await require_application(administration, tenant, client_id)
-    if application.public:
-        raise IdentityError("public_application", "A public application has no secret.", status=409)
+    if application.token_endpoint_auth_method not in SECRET_METHODS:
+        raise IdentityError("no_secret", "This application does not authenticate with a secret.", status=409)
     now = administration.clock.now()
     secret, row = _new_secret(administration, application, None, now)
     end = now + old_valid_seconds * SECOND
@@ -123,7 +133,10 @@ async def add_client_secret(
         if other.expires_at is None or other.expires_at > now
     )
     kept = old if old_valid_seconds else ()
+    place = await administration.configuration.load(tenant.handle)
     async with administration.database.transaction() as transaction:
+        if place is not None and not kept:
+            await tell_application_ended(administration.outbox, transaction, place, application.client_id)
         await applications.update_application(transaction, tenant.id, replace(application, secrets=(row, *kept)))
         await _record(transaction, administration, tenant, EventType.SECRET_CREATED, application)
     return secret
@@ -140,8 +153,12 @@ def read_client_secret(administration: Administration, application: Application)
 async def delete_application(administration: Administration, tenant: Tenant, client_id: str) -> None:
     """Its tokens are inactive from the commit on."""
     application = await require_application(administration, tenant, client_id)
+    place = await administration.configuration.load(tenant.handle)
     async with administration.database.transaction() as transaction:
+        if place is not None:
+            await tell_application_ended(administration.outbox, transaction, place, application.client_id)
         await applications.delete_application(transaction, tenant.id, application.id)
+        await delete_logo(transaction, tenant.id, application.id)
         await replace_web_origins(transaction, tenant.id, application.id, ())
         await _record(transaction, administration, tenant, EventType.APPLICATION_DELETED, application)
 
@@ -165,55 +182,16 @@ def _new_secret(
     return secret, row
 
 
-def _changed(application: Application, settings: Mapping[str, Any]) -> Application:
+def _changed(application: Application, settings: Mapping[str, Any], tenant: Tenant) -> Application:
     """The application with these fields. Raises IdentityError naming the one at fault."""
     unknown = sorted(settings.keys() - _SETTABLE)
     if unknown:
         raise IdentityError("invalid_application", f"{unknown[0]} is not a setting of an application.")
-    changed = replace(application, **typed_values(Application, settings))
-    problem = _problem(changed)
+    changed = with_profile_defaults(replace(application, **typed_values(Application, settings)), tenant)
+    problem = application_problem(changed, tenant)
     if problem is not None:
         raise IdentityError("invalid_application", problem)
     return changed
-
-
-def _problem(application: Application) -> str | None:
-    if not application.name or len(application.name) > 200 or not application.name.isprintable():
-        return "The name must be 1 to 200 printable characters."
-    for grant_type in application.grant_types:
-        if grant_type not in GRANT_TYPES:
-            return f"grant_types: {grant_type!r} is not supported."
-    if application.public and "client_credentials" in application.grant_types:
-        return "A public application cannot use client_credentials."
-    for name in _LIFETIMES:
-        if not 1 <= getattr(application, name) <= MAXIMUM_LIFETIME:
-            return f"{name} must be 1 to {MAXIMUM_LIFETIME} seconds."
-    for algorithm in (application.access_token_algorithm, application.id_token_algorithm):
-        if algorithm is not None and algorithm not in SIGNING_ALGORITHMS:
-            return f"The algorithm {algorithm!r} is not supported: use {' or '.join(SIGNING_ALGORITHMS)}."
-    if "authorization_code" in application.grant_types and not application.redirect_uris:
-        return "redirect_uris: the authorization code grant needs at least one."
-    return _address_problem(application)
-
-
-def _address_problem(application: Application) -> str | None:
-    for name in ("redirect_uris", "post_logout_redirect_uris"):
-        for uri in getattr(application, name):
-            reason = registrable_redirect_uri(uri)
-            if reason is not None:
-                return f"{name}: {uri!r} cannot be registered: {reason}."
-    for origin in application.web_origins:
-        parts = urlsplit(origin)
-        if parts.scheme not in ("http", "https") or f"{parts.scheme}://{parts.netloc}" != origin or "@" in origin:
-            return f"web_origins: {origin!r} is not an origin like https://app.example.org."
-    for name in ("policy_uri", "tos_uri"):
-        uri = getattr(application, name)
-        if uri is not None and urlsplit(uri).scheme not in ("http", "https"):
-            return f"{name} must be an http or https address."
-    for item in (*application.scopes, *application.audiences):
-        if not item or not item.isascii() or not item.isprintable() or any(c in item for c in ' "\\'):
-            return f"{item!r} cannot be a scope or audience (RFC 6749 §3.3)."
-    return None
 
 
 async def _record(

@@ -8,6 +8,7 @@ from typing import Any
 from identity.authn.people import People, store_context
 from identity.clock import Clock
 from identity.errors import IdentityError
+from identity.messaging.outbox import Outbox
 from identity.secrets import Sealer
 from identity.storage.configuration import Configuration, TenantConfiguration
 from identity.storage.database import Database
@@ -20,6 +21,8 @@ class Administration:
     people: People
     sealer: Sealer
     clock: Clock
+    outbox: Outbox
+    """What has to be told to others because of what is done here."""
 
     def seal_store_settings(self, tenant: int, name: str, settings: Mapping[str, Any]) -> bytes:
         return self.sealer.seal(json.dumps(settings).encode(), store_context(tenant, name))

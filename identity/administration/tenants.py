@@ -7,18 +7,22 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from identity.administration.context import Administration
-from identity.administration.keys import create_missing_keys
+from identity.administration.keys import create_missing_keys, ensure_keys
+from identity.administration.roles import insert_admin_role
 from identity.administration.typed_values import typed_values
+from identity.domain.distinguished_names import parse_name
 from identity.domain.events import Event, EventType
 from identity.domain.keys import SIGNING_ALGORITHMS
-from identity.domain.tenants import RateLimit, Tenant, TenantId, TenantSettings
+from identity.domain.tenants import AdministratorCertificate, RateLimit, Tenant, TenantId, TenantSettings
 from identity.errors import IdentityError
+from identity.ids import new_secret
 from identity.storage import tenants
 from identity.storage.database import Conflict
 from identity.storage.events import record
 from identity.storage.user_stores import StoreRow, insert_user_store
 
 _HANDLE = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?")
+_THUMBPRINT = re.compile(r"[0-9a-fA-F]{64}")
 PRIMARY = "PRIMARY"
 MAXIMUM_SECONDS = 10 * 366 * 86400
 
@@ -34,7 +38,10 @@ async def create_tenant(
     if any(tenant.handle == handle for tenant in existing):
         raise Conflict(f"tenant {handle}")
     number = TenantId(max((tenant.id for tenant in existing), default=0) + 1)
-    tenant = Tenant(id=number, handle=handle, enabled=True, version=1, settings=settings or TenantSettings())
+    settings = settings or TenantSettings()
+    if not settings.pairwise_salt:
+        settings = replace(settings, pairwise_salt=new_secret())
+    tenant = Tenant(id=number, handle=handle, enabled=True, version=1, settings=settings)
     async with database.transaction() as transaction:
         await tenants.insert_tenant(transaction, tenant, now)
         await insert_user_store(
@@ -49,6 +56,7 @@ async def create_tenant(
                 settings=administration.seal_store_settings(number, PRIMARY, {}),
             ),
         )
+        await insert_admin_role(transaction, number, now)
         await record(transaction, Event(tenant=number, type=EventType.TENANT_CREATED, at=now))
     await create_missing_keys(administration, tenant)
     return await require_tenant(administration, handle)
@@ -68,10 +76,21 @@ async def change_tenant_settings(
     """Apply `change` to the settings; every worker sees them with its next request."""
     tenant = await require_tenant(administration, handle)
     changed = replace(tenant, settings=change(tenant.settings))
+    await ensure_keys(administration, tenant, (changed.settings.default_algorithm,))
     async with administration.database.transaction() as transaction:
         await tenants.update_tenant(transaction, changed)
         await record(transaction, Event(tenant=tenant.id, type=EventType.TENANT_UPDATED, at=administration.clock.now()))
     return await require_tenant(administration, handle)
+
+
+async def ensure_pairwise_salt(administration: Administration, tenant: Tenant) -> None:
+    """Tenants get one when they are made; this is for those that were made before there were pairwise subjects."""
+    if not tenant.settings.pairwise_salt:
+        await change_tenant_settings(
+            administration,
+            tenant.handle,
+            lambda settings: settings if settings.pairwise_salt else replace(settings, pairwise_salt=new_secret()),
+        )
 
 
 async def set_tenant_settings(administration: Administration, handle: str, values: Mapping[str, Any]) -> Tenant:
@@ -90,11 +109,30 @@ def _problem(values: Mapping[str, Any]) -> str | None:
             return f"{name} must be {lowest} to {MAXIMUM_SECONDS}."
         if isinstance(value, RateLimit) and not (value.count >= 0 and 1 <= value.seconds <= MAXIMUM_SECONDS):
             return f"{name} needs a count from 0 and seconds from 1."
+    for entry in values.get("administrator_certificates", ()):
+        problem = _certificate_problem(entry)
+        if problem is not None:
+            return f"administrator_certificates: {problem}"
     issuer = values.get("issuer")
     if issuer is not None and not _possible_issuer(issuer):
         return "issuer must be an https address without query or fragment (RFC 8414 §2); http on loopback only."
     algorithm = values.get("default_algorithm", SIGNING_ALGORITHMS[0])
     return None if algorithm in SIGNING_ALGORITHMS else f"default_algorithm must be {' or '.join(SIGNING_ALGORITHMS)}."
+
+
+def _certificate_problem(entry: AdministratorCertificate) -> str | None:
+    if not entry.username:
+        return "username names the person whom the certificate stands for."
+    if bool(entry.sha256) == bool(entry.subject):
+        return "name the certificate by sha256 or by subject, one of them."
+    if entry.sha256 and not _THUMBPRINT.fullmatch(entry.sha256):
+        return "sha256 is 64 hexadecimal digits."
+    try:
+        if entry.subject:
+            parse_name(entry.subject)
+    except ValueError as error:
+        return f"subject: {error}."
+    return None
 
 
 def _possible_issuer(issuer: str) -> bool:

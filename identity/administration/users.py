@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from identity.administration.context import Administration
+from identity.authn.logout_notices import enqueue_logout_notices
+from identity.authn.revocation_notices import tell_subject_ended
 from identity.domain.events import Event, EventType
 from identity.domain.users import Subject
 from identity.errors import IdentityError
@@ -12,6 +14,8 @@ from identity.storage import subjects
 from identity.storage.configuration import TenantConfiguration
 from identity.storage.database import Transaction
 from identity.storage.events import record
+from identity.storage.roles import forget_user
+from identity.storage.session_applications import list_applications_of_running_sessions
 from userstores.passwords import PasswordRefused
 from userstores.spi import InvalidUser, NewUser, NotSupported, StoreUser, UnknownUser, UserChanges, UserExists
 
@@ -155,7 +159,11 @@ async def _end_everything(
     *,
     enabled: bool | None,
 ) -> Subject:
-    """Raise the subject's epoch, in the transaction that says why. `enabled` None leaves it as it is."""
+    """Raise the subject's epoch, in the transaction that says why. `enabled` None leaves it as it is.
+
+    The applications of every running session are told.
+    """
+    now = administration.clock.now()
     async with administration.database.transaction() as transaction:
         subject = await subjects.ensure_subject(
             transaction,
@@ -163,8 +171,14 @@ async def _end_everything(
             store=user.store,
             external_id=user.id,
             username=user.username,
-            now=administration.clock.now(),
+            now=now,
         )
+        reached = await list_applications_of_running_sessions(transaction, tenant.id, subject.id, now)
+        await enqueue_logout_notices(administration.outbox, transaction, tenant, reached)
+        if event is not EventType.USER_ENABLED:
+            await tell_subject_ended(administration.outbox, transaction, tenant, subject.id)
+        if event is EventType.USER_DELETED:
+            await forget_user(transaction, tenant.id, subject.id)
         await subjects.end_everything_of_subject(
             transaction, tenant.id, subject.id, enabled=subject.enabled if enabled is None else enabled
         )

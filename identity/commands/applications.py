@@ -1,6 +1,7 @@
 """`identity applications`: the applications of a tenant."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,13 +36,18 @@ def show(client_id: ClientId, tenant: Tenant = "root", data: Data = None) -> Non
     from dataclasses import asdict
 
     from identity.administration import applications
+    from identity.administration.application_advice import application_advice
 
     async def work(administration: Any) -> Any:
         place = await administration.tenant(tenant)
         return await applications.require_application(administration, place.tenant, client_id)
 
-    document = asdict(with_administration(data, work))
+    application = with_administration(data, work)
+    for advice in application_advice(application):
+        print(f"WARNING  {advice}", file=sys.stderr)
+    document = asdict(application)
     document["secrets"] = [{"id": secret["id"], "expires_at": secret["expires_at"]} for secret in document["secrets"]]
+    del document["registration_token"]
     print(json.dumps(document, indent=2))
 
 
@@ -139,7 +145,8 @@ def parse_settings(pairs: list[str]) -> dict[str, Any]:
         if not separator:
             raise typer.BadParameter(f"{pair!r} is not name=value")
         try:
-            settings[name] = json.loads(value)
+            # A key set is stored as the text it came as.
+            settings[name] = value if name == "jwks" else json.loads(value)
         except ValueError:
             settings[name] = value
     return settings

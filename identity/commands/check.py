@@ -19,28 +19,40 @@ def check(
         return
     from identity.commands.environment import shared_environment
     from identity.commands.progress import working
+    from identity.config import TEST_MODE, load_settings
     from identity.errors import ConfigurationError
+    from identity.messaging.outbound_policy import OutboundPolicy
 
     problem = shared_environment()
     if problem:
         raise ConfigurationError(problem)
+    settings = load_settings(data=data)
+    OutboundPolicy(settings)
+    if settings.test_mode:
+        print(f"WARNING  {TEST_MODE}")
     with working("Checking"):
         findings = _findings(data)
     for ok, text in findings:
-        print(f"{'ok     ' if ok else 'PROBLEM'}  {text}")
-    if not all(ok for ok, _ in findings):
+        print(f"{_WORDS[ok]}  {text}")
+    if any(ok is False for ok, _ in findings):
         raise typer.Exit(1)
 
 
-def _findings(data: Path | None) -> list[tuple[bool, str]]:
+Finding = tuple[bool | None, str]
+"""Whether it is well, and what; None: it works, but will surprise somebody."""
+
+_WORDS = {True: "ok     ", False: "PROBLEM", None: "WARNING"}
+
+
+def _findings(data: Path | None) -> list[Finding]:
     from identity.administration.stores import test_store
     from identity.commands.context import with_administration
     from identity.storage.installation import clock_skew
     from identity.storage.tenants import list_tenants
     from identity.tokens.keyring import Keyring
 
-    async def work(administration: Any) -> list[tuple[bool, str]]:
-        findings = [(True, "database, schema and master key")]
+    async def work(administration: Any) -> list[Finding]:
+        findings: list[Finding] = [(True, "database, schema and master key")]
         skew = await clock_skew(administration.database, administration.clock)
         findings.append((abs(skew) < 2, f"the database's clock differs by {skew:.1f} s (2 s is too much)"))
         keyring = Keyring(administration.sealer, administration.clock)
@@ -55,12 +67,24 @@ def _findings(data: Path | None) -> list[tuple[bool, str]]:
                 if store.enabled:
                     report = await test_store(administration, tenant, store.name)
                     findings.append((report.ok, f"tenant {listed.handle}: store {store.name}: {report.reason}"))
+            findings += await _application_findings(administration, listed.handle)
         return findings
 
     return with_administration(data, work)
 
 
-def _issuer_findings(tenant: Any) -> list[tuple[bool, str]]:
+async def _application_findings(administration: Any, tenant: str) -> list[Finding]:
+    from identity.administration.application_advice import application_advice
+    from identity.administration.applications import list_all_applications
+
+    return [
+        (None, f"tenant {tenant}: application {application.client_id}: {advice}")
+        for application in await list_all_applications(administration, tenant)
+        for advice in application_advice(application)
+    ]
+
+
+def _issuer_findings(tenant: Any) -> list[Finding]:
     """An issuer of its own has to lead to a discovery document that we serve (RFC 8414 §3)."""
     issuer = tenant.settings.issuer
     served = ("/oauth2/token", "")

@@ -1,4 +1,4 @@
-"""`identity keys`: the signing keys of a tenant, and the master key that seals them."""
+"""`identity keys`: the keys of a tenant, and the master key that seals them."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +15,7 @@ Tenant = Annotated[str, typer.Option("--tenant", help="Handle of the tenant.")]
 
 @app.command("list")
 def list_keys(tenant: Tenant = "root", data: Data = None) -> None:
-    """List the signing keys, oldest first."""
+    """List the keys for signing and encryption, oldest first."""
     from identity.clock import Clock, as_datetime
 
     async def work(administration: Any) -> Any:
@@ -28,35 +28,42 @@ def list_keys(tenant: Tenant = "root", data: Data = None) -> None:
         elif key.active_at > now:
             state = f"signs from {as_datetime(key.active_at):%Y-%m-%d %H:%M:%S}"
         else:
-            state = "signing"
+            state = "signing" if key.use == "sig" else "decrypting"
         print(f"{key.kid}\t{key.algorithm}\t{state}")
 
 
 @app.command()
 def rotate(
-    algorithm: Annotated[str, typer.Argument(help="RS256 or ES256.")] = "RS256",
+    algorithm: Annotated[
+        str, typer.Argument(help="RS256, PS256, ES256, EdDSA, …; RSA-OAEP-256 or ECDH-ES for encryption.")
+    ] = "RS256",
     overlap: Annotated[int, typer.Option(help="Seconds between publishing the new key and signing with it.")] = 60,
     tenant: Tenant = "root",
     data: Data = None,
 ) -> None:
-    """Make a new signing key; the present one verifies for good."""
+    """Make a new key, the first of its algorithm or in the place of the present one, which verifies for good."""
     from identity.administration import keys
-    from identity.domain.keys import SIGNING_ALGORITHMS
+    from identity.clock import SECOND
+    from identity.domain.keys import KEY_ALGORITHMS
 
-    chosen = next((known for known in SIGNING_ALGORITHMS if known == algorithm.upper()), None)
+    chosen = next((known for known in KEY_ALGORITHMS if known.upper() == algorithm.upper()), None)
     if chosen is None:
-        raise typer.BadParameter(f"use {' or '.join(SIGNING_ALGORITHMS)}")
+        raise typer.BadParameter(f"use {', '.join(KEY_ALGORITHMS)}")
 
     async def work(administration: Any) -> Any:
         place = await administration.tenant(tenant)
         return await keys.rotate_key(administration, place.tenant, chosen, overlap=overlap)
 
-    print(f"{with_administration(data, work).kid} signs in {overlap} seconds.")
+    key = with_administration(data, work)
+    if key.use == "enc":
+        print(f"{key.kid} is published.")
+    else:
+        print(f"{key.kid} signs in {(key.active_at - key.created_at) // SECOND} seconds.")
 
 
 @app.command()
 def delete(kid: Annotated[str, typer.Argument()], tenant: Tenant = "root", data: Data = None) -> None:
-    """Forget a retired key: what it signed is invalid from then on."""
+    """Forget a retired key: what it signed is invalid, and what is encrypted to it lost, from then on."""
     from identity.administration import keys
 
     async def work(administration: Any) -> None:

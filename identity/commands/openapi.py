@@ -1,6 +1,7 @@
 """The OpenAPI document, made from the path table."""
 
 import json
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ _SECURITY: dict[Permission, list[dict[str, list[str]]]] = {
     Permission.CLIENT: [{"client": []}],
     Permission.ACCESS_TOKEN: [{"bearer": []}],
     Permission.SESSION: [{"session": []}],
+    Permission.API: [{"bearer": []}, {"basic": []}],
 }
 
 
@@ -35,6 +37,11 @@ def document() -> str:
             "securitySchemes": {
                 "client": {"type": "http", "scheme": "basic", "description": "client_id and client_secret"},
                 "bearer": {"type": "http", "scheme": "bearer"},
+                "basic": {
+                    "type": "http",
+                    "scheme": "basic",
+                    "description": "a person whose roles grant the scope, or an application with management scopes",
+                },
                 "session": {"type": "apiKey", "in": "cookie", "name": "__Host-sso-root"},
             }
         },
@@ -48,15 +55,14 @@ def _operation(route: Route, method: str) -> dict[str, Any]:
         "operationId": route.name if len(route.methods) == 1 else f"{route.name}_{method.lower()}",
         "summary": route.summary,
         "security": _SECURITY.get(route.permission, []),
-        "responses": {"default": {"description": "JSON" if route.errors == "json" else "A page or a redirect"}},
+        "responses": {"default": {"description": "A page or a redirect" if route.errors == "page" else "JSON"}},
     }
     parameters = [
         {"name": name.rstrip("*"), "in": "query", "required": name.endswith("*"), "schema": {"type": "string"}}
         for name in route.parameters
         if method == "GET"
     ]
-    if "{" in route.path:
-        name = route.path.partition("{")[2].rstrip("}")
+    for name in re.findall(r"\{([a-z_]+)\}", route.path):
         parameters.append({"name": name, "in": "path", "required": True, "schema": {"type": "string"}})
     if parameters:
         operation["parameters"] = parameters

@@ -20,6 +20,6 @@ def configuration_page() -> str:
     rows = []
     for name, field in Settings.model_fields.items():
         default = field.default
-        shown = "" if default is None or isinstance(default, SecretStr) or default == () else f"`{default}`"
+        shown = "" if default is None or isinstance(default, SecretStr) or default in ((), {}) else f"`{default}`"
         rows.append(f"| `{name}` | `IDENTITY_{name.upper()}` | {shown} | {field.description} |")
     return _HEAD + "\n".join(rows) + "\n"

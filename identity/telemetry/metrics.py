@@ -87,21 +87,21 @@ class _Watched:
 class Metrics:
     """All metrics of this process.
 
-    `routes` are the names of the path table; with several workers `directory` is theirs together.
+    `declare_routes` has to be told the names of the path table; with several workers `directory` is theirs together.
     """
 
     def __init__(
         self,
-        routes: Iterable[str],
         *,
         grant_types: Sequence[str] = (),
         store_types: Sequence[str] = (),
+        delivery_kinds: Sequence[str] = (),
         directory: Path | None = None,
     ) -> None:
         self._cells = Cells(directory)
         self._families: list[_Family] = []
         self._watched: list[_Watched] = []
-        self._routes = self._route_metrics(routes)
+        self._routes: dict[str, RouteMetrics] = {}
         self._tokens_issued = self._counter(
             "oauth2_tokens_issued", "Access tokens issued", grant_type=grant_types, format=("opaque", "jwt")
         )
@@ -113,12 +113,24 @@ class Metrics:
             store_type=(*store_types, OTHER),
         )  # fmt: skip
         self._rate_limited = self._counter(
-            "rate_limited", "Requests refused by a rate limit", door=("token", "sign_in")
+            "rate_limited", "Requests refused by a rate limit", door=("token", "sign_in", "registration")
         )
+        self._deliveries = self._counter(
+            "deliveries", "Tries to deliver a message to another system", kind=delivery_kinds,
+            outcome=("delivered", "retried", "failed"),
+        )  # fmt: skip
+        self.deliveries_waiting = 0
+        """Messages to other systems that have not arrived yet; the job that delivers them sets it."""
+        self.watch("deliveries_waiting", "Messages to other systems that have not arrived yet",
+                   lambda: self.deliveries_waiting, combine="max")  # fmt: skip
         self.purge_backlog: dict[str, int] = {}
         """Expired rows still in a table when the purge job last counted, by table; the job sets it."""
         self.watch("purge_backlog_rows", "Expired rows not purged yet", lambda: self.purge_backlog,
                    label="table", kind="gauge", combine="max")  # fmt: skip
+
+    def declare_routes(self, names: Iterable[str]) -> None:
+        """The closed label set of the request metrics, once, before the first request."""
+        self._routes = self._route_metrics(names)
         self._cells.publish_layout()
 
     def route(self, name: str) -> RouteMetrics:
@@ -142,8 +154,12 @@ class Metrics:
         self._sign_ins.add(outcome, store_type)
 
     def limited(self, door: str) -> None:
-        """A request that a rate limit refused, at the door `token` or `sign_in`."""
+        """A request that a rate limit refused, at the door `token`, `sign_in` or `registration`."""
         self._rate_limited.add(door)
+
+    def delivery(self, kind: str, outcome: str) -> None:
+        """A try that was `delivered`, is `retried` later, or `failed` for good."""
+        self._deliveries.add(kind, outcome)
 
     def watch(
         self,

@@ -1,0 +1,32 @@
+"""Registration of applications, their logos, and what tells strangers where to begin."""
+
+from identity.oauth2.caller_metadata import CallerMetadata
+from identity.oauth2.discovery_routes import discovery_routes
+from identity.oauth2.resource_metadata_endpoint import ResourceMetadataEndpoint
+from identity.oauth2.webfinger_endpoint import WebfingerEndpoint
+from identity.registration.logos import LogoEndpoint
+from identity.registration.registered_metadata import MetadataReader
+from identity.registration.registrars import Registrars
+from identity.registration.registration_endpoint import RegistrationEndpoint
+from identity.registration.routes import registration_routes
+from identity.registration.software_statements import SoftwareStatements
+from identity.web.routing import Route
+from identity.wiring.parts import Parts
+
+
+def discovery_routes_of(parts: Parts) -> list[Route]:
+    callers = CallerMetadata(parts.settings, parts.base_url)
+    return discovery_routes(
+        resources=ResourceMetadataEndpoint(parts.database, parts.base_url, certificates=callers.certificates),
+        webfinger=WebfingerEndpoint(parts.base_url),
+    )
+
+
+def application_registration_routes(parts: Parts) -> list[Route]:
+    statements = SoftwareStatements(parts.database, parts.client_keys, parts.clock)
+    metadata = MetadataReader(statements, parts.outbound, parts.database)
+    registrars = Registrars(parts.access, parts.administration, parts.limits, parts.metrics)
+    return registration_routes(
+        registration=RegistrationEndpoint(parts.administration, registrars, metadata, parts.base_url),
+        logo=LogoEndpoint(parts.database, parts.outbound, parts.clock),
+    )

@@ -1,0 +1,41 @@
+"""Sign-in, consent and account pages."""
+
+import json
+from typing import Any
+
+from identity.account.account_pages import AccountPages
+from identity.account.home_page import HomePage, StaticFiles
+from identity.account.routes import account_routes
+from identity.account.sign_in import AccountSignIn
+from identity.authn.consent_pages import ConsentPages
+from identity.authn.login_pages import LoginPages
+from identity.authn.routes import authn_routes
+from identity.config import Settings
+from identity.demo import APP_PATH
+from identity.web.routing import Route
+from identity.wiring.parts import Parts
+
+
+def sign_in_routes(parts: Parts) -> list[Route]:
+    return authn_routes(
+        login=LoginPages(parts.flows, parts.sessions, parts.database, parts.cookies, parts.pages),
+        consent=ConsentPages(parts.flows, parts.consents, parts.people, parts.database, parts.pages),
+    )
+
+
+def account_page_routes(parts: Parts) -> list[Route]:
+    return account_routes(
+        account=AccountPages(
+            parts.sessions, parts.consents, parts.cookies, parts.database, parts.pages, parts.base_url, parts.clock
+        ),
+        sign_in=AccountSignIn(parts.flows, parts.cookies, parts.database, parts.clock),
+        home=HomePage(parts.pages, parts.base_url, lambda: _demo(parts.settings)),
+        static=StaticFiles(parts.theme),
+    )
+
+
+def _demo(settings: Settings) -> dict[str, Any] | None:
+    if not settings.demo:
+        return None
+    document = json.loads((settings.data / "demo.json").read_text())
+    return {"app_path": APP_PATH, "users": document["users"], "applications": document["applications"]}
