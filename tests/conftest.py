@@ -11,9 +11,10 @@ from tests.support import network, outside, specifications
 from tests.support.builders import Site
 from tests.support.chromium import chromium, chromium_page, without_playwright_loop
 from tests.support.postgres import PostgresCluster, find_postgres
+from tests.support.receiver import receiver
 from tests.support.server import ENGINES, Engine, RunningServer, start_server
 
-__all__ = ["chromium", "chromium_page"]
+__all__ = ["chromium", "chromium_page", "receiver"]
 
 _OUTSIDE = {"postgres", "postgres_url", "slapd", "chromium", "apache"}
 """Fixtures that start a program from outside Python: `--fast` leaves their tests out."""

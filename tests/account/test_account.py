@@ -1,5 +1,7 @@
 """The account page: connected applications and sessions, both to be ended by their owner alone."""
 
+from urllib.parse import parse_qsl, urlsplit
+
 import pytest
 
 from tests.support.browser import Browser, Page
@@ -118,3 +120,18 @@ def test_the_home_page(site: Site) -> None:
     page = site.browser().get(f"{site.base}/")
     assert page.status == 200
     assert f"{site.issuer}/.well-known/openid-configuration" in page.text
+
+
+@pytest.mark.spec("OpenID Connect Core", "4")
+def test_starting_an_application_from_here(site: Site) -> None:
+    """Third-party initiated login: the registered address is called with our issuer and who is signed in."""
+    plain = site.application("Plain", skip_consent=False)
+    starts = site.application("Starts", skip_consent=False, initiate_login_uri="https://app.example/start?from=us")
+    browser = site.browser()
+    for client in (plain, starts):
+        page = site.sign_in(client, site.jane, browser=browser)
+        assert "code" in response_parameters(page.submit("consent-allow"))
+    links = [link.attributes["href"] for link in browser.get(f"{site.base}/account").document.all("a")]
+    (link,) = [link for link in links if link.startswith("https://app.example/")]
+    assert link.startswith("https://app.example/start?from=us&")
+    assert dict(parse_qsl(urlsplit(link).query)) == {"from": "us", "iss": site.issuer, "login_hint": "jane"}

@@ -7,7 +7,19 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from tests.attacks.forging import Forge, compact, ecdsa_signer, encode, hmac_signer, rsa_signer
+from identity.administration.keys import ensure_keys
+from identity.domain.keys import KEY_ALGORITHMS
+from tests.attacks.forging import (
+    ALGORITHMS,
+    Forge,
+    compact,
+    ecdsa_signer,
+    encode,
+    encrypted,
+    hmac_signer,
+    rsa_signer,
+    signer,
+)
 from tests.attacks.targets import HINT_DOORS, TOKEN_DOORS, Door, Target
 
 OWN_RSA = rsa.generate_private_key(65537, 2048)
@@ -57,6 +69,24 @@ def key_of_another_algorithm(forge: Forge) -> Forgeries:
     for kid, other, alg in ((rs, es, "RS256"), (es, rs, "ES256"), (rs, es, "ES256"), (es, rs, "RS256")):
         header = forge.header | {"alg": alg, "kid": other}
         yield f"{alg} signed by {kid[:5]}, kid {other[:5]}", compact(header, forge.payload, sign[kid])
+
+
+def every_key_under_every_other_algorithm(forge: Forge) -> Forgeries:
+    """Decision 14: the tenant has a key of each algorithm, for signatures and for encryption; all of them stolen."""
+    for algorithm, kid in kids_of_all_keys(forge).items():
+        for alg in ALGORITHMS:
+            if alg != algorithm:
+                token = compact(
+                    forge.header | {"alg": alg, "kid": kid}, forge.payload, signer(alg, forge.stolen[algorithm])
+                )
+                yield f"{alg} with the key for {algorithm}", token
+
+
+def kids_of_all_keys(forge: Forge) -> dict[str, str]:
+    """By algorithm; keys that are missing are made."""
+    forge.site.administer(lambda a: ensure_keys(a, forge.site.tenant, KEY_ALGORITHMS))
+    found = forge.site.http.get("/oauth2/jwks").json()["keys"]
+    return {key.get("alg", "ECDH-ES"): key["kid"] for key in found}
 
 
 def wrong_alg_or_kid(forge: Forge) -> Forgeries:
@@ -167,6 +197,13 @@ def encrypted_or_nested(forge: Forge) -> Forgeries:
     ):  # fmt: skip
         head = encode(json.dumps(header | {"kid": forge.header["kid"]}).encode())
         yield f"JWE {header['alg']}", f"{head}.{encode(b'k')}.{encode(b'i')}.{encode(forge.genuine.encode())}.AAAA"
+    kids_of_all_keys(forge)
+    box = next(key for key in forge.site.http.get("/oauth2/jwks").json()["keys"] if key.get("alg") == "RSA-OAEP-256")
+    unsigned = compact(forge.header | {"alg": "none"}, forge.payload, lambda _: b"")
+    for name, inside in (("unsigned", unsigned), ("genuine", forge.genuine), ("claims", json.dumps(forge.payload))):
+        header = {"alg": "RSA-OAEP-256", "enc": "A256GCM", "kid": box["kid"], "cty": "JWT", "typ": forge.header["typ"]}
+        public = forge.stolen["RSA-OAEP-256"].public_key()
+        yield f"JWE to our key with something {name}", encrypted(header, inside.encode(), public)
     yield "JWS in a JWS", compact(forge.header | {"cty": "JWT"}, forge.genuine.encode(), forge.own_signer)
     protected, payload, signature = forge.genuine.split(".")
     yield "JSON serialization", json.dumps({"payload": payload, "protected": protected, "signature": signature})
@@ -175,8 +212,8 @@ def encrypted_or_nested(forge: Forge) -> Forgeries:
 
 TABLES: tuple[Callable[[Forge], Forgeries], ...] = (
     without_signature, public_key_as_secret, guessable_secret, other_algorithm_of_the_same_key,
-    key_of_another_algorithm, wrong_alg_or_kid, key_in_the_header, must_be_understood, wrong_type, wrong_payload,
-    header_twice, damaged_signature, encrypted_or_nested,
+    key_of_another_algorithm, every_key_under_every_other_algorithm, wrong_alg_or_kid, key_in_the_header,
+    must_be_understood, wrong_type, wrong_payload, header_twice, damaged_signature, encrypted_or_nested,
 )  # fmt: skip
 
 DOORS: dict[str, Door] = HINT_DOORS | TOKEN_DOORS

@@ -75,9 +75,10 @@ def plain(standing_site: Site) -> dict[str, Skeleton]:
 def _pages_with(site: Site, text: str) -> Iterator[tuple[str, Page]]:
     number = secrets.token_hex(4)
     # An application's name is printable, or it is not registered at all; a person's comes from any directory.
+    shown = text if text.isprintable() else "harmless"
     client = site.application(
-        text if text.isprintable() else "harmless", skip_consent=False, scopes=("read",), policy_uri="https://app.example/policy",
-        tos_uri="https://app.example/tos",
+        shown, display_name=shown, skip_consent=False, scopes=("read",), policy_uri="https://app.example/policy",
+        tos_uri="https://app.example/tos", logo_uri=f"https://app.example/{shown}",
     )  # fmt: skip
     person = site.person(
         f"person{number}", name=text, given_name=text, nickname=text, email="x@example.org", phone_number=text,
@@ -134,6 +135,12 @@ def test_links_of_an_application_are_web_addresses(standing_site: Site, field: s
 
 def test_every_text_field_of_an_application_is_in_the_table() -> None:
     """A new field that a page could show must be made hostile above."""
-    shown = {"name", "policy_uri", "tos_uri"}
+    shown = {"name", "display_name", "logo_uri", "policy_uri", "tos_uri"}
+    never = {
+        "jwks", "jwks_uri", "client_uri", "sector_identifier_uri", "initiate_login_uri", "backchannel_logout_uri",
+        "frontchannel_logout_uri", "backchannel_client_notification_endpoint", "software_id", "software_version",
+        "software_statement", "owner",
+    }  # fmt: skip
     texts = {name for name, hint in Application.__annotations__.items() if hint in (str, str | None)}
-    assert texts - shown <= {"access_token_algorithm", "id_token_algorithm"}
+    words = {name for name in texts if name.endswith(("_alg", "_enc", "_algorithm")) or name.startswith("tls_client_")}
+    assert texts - shown - never - words == set()

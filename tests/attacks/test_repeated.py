@@ -13,11 +13,11 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 AUTHORIZE = (
     "client_id", "response_type", "redirect_uri", "scope", "state", "nonce", "response_mode", "code_challenge",
     "code_challenge_method", "prompt", "max_age", "login_hint", "id_token_hint", "acr_values", "ui_locales", "claims",
-    "display", "request", "request_uri", "unknown_parameter",
+    "display", "request", "request_uri", "dpop_jkt", "authorization_details", "registration", "unknown_parameter",
 )  # fmt: skip
 TOKEN = (
     "grant_type", "code", "redirect_uri", "code_verifier", "client_id", "client_secret", "refresh_token", "scope",
-    "unknown_parameter",
+    "authorization_details", "unknown_parameter",
 )  # fmt: skip
 
 

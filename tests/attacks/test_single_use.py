@@ -5,16 +5,19 @@ import base64
 import json
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
+from identity.domain.applications import CIBA, DEVICE_CODE, JWT_BEARER, TOKEN_EXCHANGE
+from tests.attacks.decisions import approve_backchannel, approve_device, ask_backchannel, ask_for_device
 from tests.attacks.targets import Target, location_parameters, raw_cookies
 from tests.support.browser import Browser
 from tests.support.builders import Client, Pkce, Site, claims_of
+from tests.support.key_holder import KeyHolder
 
 REDEMPTIONS = 200
 
@@ -68,6 +71,40 @@ def test_two_hundred_uses_of_one_refresh_token(site: Site) -> None:
     for given in [tokens, *(each.json() for each in responses if each.status_code == 200)]:
         assert not site.is_active(client, given["access_token"])
         assert site.refresh(client, given["refresh_token"]).json()["error"] == "invalid_grant"
+
+
+@pytest.mark.spec("RFC 8628", "3.4")
+@pytest.mark.spec("OpenID CIBA Core", "10.1.1")
+@pytest.mark.parametrize("kind", ["device", "ciba"])
+def test_two_hundred_redemptions_of_one_approval(site: Site, kind: str) -> None:
+    grant = DEVICE_CODE if kind == "device" else CIBA
+    client = site.application(grant_types=(grant, "refresh_token"), redirect_uris=())
+    assert site.jane
+    if kind == "device":
+        answer = ask_for_device(site, client)
+        approve_device(site, site.jane, answer["user_code"])
+        form = {"grant_type": grant, "device_code": answer["device_code"]}
+    else:
+        form = {"grant_type": grant, "auth_req_id": ask_backchannel(site, client)["auth_req_id"]}
+        approve_backchannel(site, site.jane)
+    responses = at_once(site, REDEMPTIONS, method="POST", url="/oauth2/token", data=form, auth=client.basic)
+    assert outcomes(responses) == {(200, None): 1, (400, "invalid_grant"): REDEMPTIONS - 1}
+    winner = next(each.json() for each in responses if each.status_code == 200)
+    assert not site.is_active(client, winner["access_token"])
+    assert not site.is_active(client, winner["refresh_token"])
+    assert [event["type"] for event in site.events()].count("application:code:replayed") == 1
+
+
+def test_twenty_decisions_on_one_device_are_one(site: Site) -> None:
+    client = site.application(grant_types=(DEVICE_CODE,), redirect_uris=())
+    answer, browser = ask_for_device(site, client), site.browser()
+    page = browser.get(f"{site.base}/oauth2/device?user_code={answer['user_code']}")
+    page = page.submit("login-submit", username=site.jane.username, password=site.jane.password)
+    form = {"csrf_token": _csrf(page.text), "user_code": answer["user_code"], "decision": "allow", "scope": "openid"}
+    headers = {"Cookie": _cookie_header(browser), "Origin": site.server.base_url}
+    responses = at_once(site, 20, method="POST", url="/oauth2/device", data=form, headers=headers)
+    assert Counter(each.status_code for each in responses) == {303: 1, 410: 19}
+    assert [event["type"] for event in site.events()].count("application:grant:issued") == 1
 
 
 def test_fifty_ends_of_one_sign_in_give_one_code(site: Site) -> None:
@@ -128,6 +165,10 @@ class Values:
     flow_cookie: str
     session_cookie: str
     csrf_token: str
+    device_code: str
+    user_code: str
+    auth_req_id: str
+    assertion: str
 
     def named(self) -> dict[str, str]:
         claims = claims_of(self.target.access_token)
@@ -137,13 +178,25 @@ class Values:
             "refresh_token": self.target.refresh_token, "flow": self.flow, "flow_cookie": self.flow_cookie,
             "session_cookie": self.session_cookie, "sid": claims_of(self.target.id_token)["sid"],
             "csrf_token": self.csrf_token, "client_secret": str(self.target.client.secret),
-            "jti": claims["jti"], "grant": claims["jti"].partition(".")[0], "sub": claims["sub"],
+            "device_code": self.device_code, "user_code": self.user_code, "auth_req_id": self.auth_req_id,
+            "assertion": self.assertion, "jti": claims["jti"], "grant": claims["jti"].partition(".")[0],
+            "sub": claims["sub"],
         }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def values(target: Target) -> Values:
     site, pkce = target.site, Pkce()
+    # The door for user codes counts what is wrong; here everything else is tried at it.
+    site.change_settings(lambda settings: replace(settings, lockout_attempts=0))
+    holder = KeyHolder()
+    grants = ("authorization_code", "refresh_token", DEVICE_CODE, CIBA, TOKEN_EXCHANGE, JWT_BEARER)
+    site.update(target.client, grant_types=grants, may_impersonate=True, jwks=holder.jwks)
+    device = ask_for_device(site, target.client)
+    approve_device(site, target.person, device["user_code"])
+    auth_req_id = ask_backchannel(site, target.client, target.person.username)["auth_req_id"]
+    approve_backchannel(site, target.person)
+    assertion = holder.assertion(target.client.client_id, site.issuer, sub=target.person.username)
     code = site.code(target.client, target.person, **pkce.parameters)
     browser = site.browser()
     page = browser.get(site.authorize_url(target.client))
@@ -151,7 +204,10 @@ def values(target: Target) -> Values:
     flow = urlsplit(page.url).path.rpartition("/")[2]
     session = next(value for name, value in cookies.items() if "sso-" in name)
     flow_cookie = next(value for name, value in cookies.items() if name.endswith(f"flow-{flow}"))
-    return Values(target, code, pkce.verifier, flow, flow_cookie, session, _csrf(page.text))
+    return Values(
+        target, code, pkce.verifier, flow, flow_cookie, session, _csrf(page.text), device["device_code"],
+        ask_for_device(site, target.client)["user_code"], auth_req_id, assertion,
+    )  # fmt: skip
 
 
 Door = Callable[[Values, str], bool]
@@ -163,6 +219,41 @@ def as_code(values: Values, value: str) -> bool:
 
 def as_refresh_token(values: Values, value: str) -> bool:
     return values.target.site.refresh(values.target.client, value).status_code == 200
+
+
+def as_device_code(values: Values, value: str) -> bool:
+    form = {"grant_type": DEVICE_CODE, "device_code": value}
+    return values.target.site.token(values.target.client, **form).status_code == 200
+
+
+def as_auth_req_id(values: Values, value: str) -> bool:
+    return values.target.site.token(values.target.client, grant_type=CIBA, auth_req_id=value).status_code == 200
+
+
+def as_user_code(values: Values, value: str) -> bool:
+    site = values.target.site
+    cookie = {"Cookie": f"__Host-sso-{site.handle}={values.session_cookie}"}
+    response = site.http.get("/oauth2/device", params={"user_code": _plain(value)}, headers=cookie)
+    assert response.status_code in (200, 422)
+    return response.status_code == 200
+
+
+def as_subject_token(values: Values, value: str) -> bool:
+    """Of whatever type it is said to be."""
+    types = [
+        f"urn:ietf:params:oauth:token-type:{name}" for name in ("access_token", "id_token", "jwt", "refresh_token")
+    ]
+    answers = [
+        values.target.site.token(
+            values.target.client, grant_type=TOKEN_EXCHANGE, subject_token=value, subject_token_type=type
+        ).status_code
+        for type in types
+    ]
+    return 200 in answers
+
+
+def as_assertion(values: Values, value: str) -> bool:
+    return values.target.site.token(values.target.client, grant_type=JWT_BEARER, assertion=value).status_code == 200
 
 
 def as_bearer(values: Values, value: str) -> bool:
@@ -250,7 +341,12 @@ DOORS: dict[str, tuple[Door, frozenset[str]]] = {
     "flow": (as_flow, frozenset({"flow"})),
     "csrf_token": (as_csrf_token, frozenset({"csrf_token"})),
     "account_csrf_token": (as_state_of_a_hidden_form, frozenset()),
+    "user_code": (as_user_code, frozenset({"user_code"})),
+    "subject_token": (as_subject_token, frozenset({"jwt_access_token", "id_token"})),
     "code": (as_code, frozenset({"code"})),
+    "device_code": (as_device_code, frozenset({"device_code"})),
+    "auth_req_id": (as_auth_req_id, frozenset({"auth_req_id"})),
+    "assertion": (as_assertion, frozenset({"assertion"})),
     "refresh_token": (as_refresh_token, frozenset({"refresh_token"})),
 }
 """Every door, and the values that are meant for it; doors that use a value up come last."""

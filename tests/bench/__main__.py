@@ -19,6 +19,7 @@ from tests.bench.flood import measure_delay
 from tests.bench.installation import Installation
 from tests.bench.machine import GENERATOR_CORE, SERVER_CORE, on_core
 from tests.bench.report import Report, print_delay, print_figures, print_head, print_start
+from tests.bench.scale import measure_scale
 from tests.bench.sign_in import first_tokens
 from tests.bench.start import SETTLED_SECONDS, measure_starts
 from tests.support.postgres import PostgresCluster, find_postgres
@@ -30,6 +31,9 @@ def options_of(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="PostgreSQL only, one window a cell: about a minute")
     parser.add_argument("--engine", choices=["postgresql", "sqlite"], help="only this one")
     parser.add_argument("--only", default="", help="cells whose name contains this; nothing else is measured")
+    parser.add_argument(
+        "--scale", action="store_true", help="PostgreSQL only: the hot figures with few rows and with ten million"
+    )
     parser.add_argument("--seconds", type=float, default=2.0, help="of a window, 2 or more for figures to keep")
     parser.add_argument("--windows", type=int, default=3, help="of each cell")
     parser.add_argument("--out", type=Path, default=Path("bench-results.json"))
@@ -46,7 +50,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, ExitStack() as stack:
         cluster = stack.enter_context(_postgres())
         engines = _engines(options, cluster)
-        if not options.only:
+        if not options.only and not options.scale:
             places = [_place(engine, Path(folder) / f"start-{engine}", cluster) for engine in engines]
             report.starts = measure_starts(places, 1.0 if options.quick else SETTLED_SECONDS)
             for start in report.starts:
@@ -76,6 +80,9 @@ def _measure(
     bench = Bench(
         place, bare, cluster.program.pid if cluster else None, seconds=options.seconds, windows=options.windows
     )
+    if options.scale:
+        report.grown = measure_scale(bench, place)
+        return
     print_head()
     chosen = [cell for cell in cells(place) if options.only in cell.name]
     for cell in chosen:
@@ -94,7 +101,7 @@ def _engines(options: argparse.Namespace, cluster: PostgresCluster | None) -> li
     engines: list[Engine] = ["postgresql", "sqlite"]
     if options.engine:
         engines = [options.engine]
-    elif options.quick:
+    elif options.quick or options.scale:
         engines = engines[:1]
     if cluster is None and "postgresql" in engines:
         print("PostgreSQL is not installed here: SQLite only.")

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -10,9 +11,11 @@ from typing import Any, TypeVar
 
 from identity.administration import applications, tenants, users
 from identity.administration.context import Administration
+from identity.administration.registration_tokens import MAXIMUM_USES, create_initial_access_token
 from identity.clock import SECOND
-from identity.domain.applications import Application, ApplicationId
+from identity.domain.applications import DEVICE_CODE, Application, ApplicationId
 from identity.domain.grants import Grant, GrantId
+from identity.domain.registration import ANYBODY
 from identity.domain.sessions import SessionId
 from identity.domain.tenants import ROOT_HANDLE, RateLimit
 from identity.domain.tokens import NewToken
@@ -24,6 +27,7 @@ from identity.storage.database import Database
 from identity.storage.hot import open_hot_storage
 from identity.tokens.claims import seal_claims
 from tests.bench.machine import SERVER_CORE, on_core
+from tests.bench.proofs import new_key, public_jwk
 from tests.bench.wire import Http
 from tests.support.builders import administration_of, claims_of
 from tests.support.server import Engine, RunningServer
@@ -34,6 +38,7 @@ CALLBACK = "https://app.example/cb"
 PASSWORD = "correct horse battery"
 PEOPLE = 50
 ROTATION = 5000
+JWTS = 1000
 _FAR_ABOVE_THE_LOAD = RateLimit(count=100_000_000, seconds=60)
 
 
@@ -54,8 +59,15 @@ class Installation:
         self.engine = engine
         self.server = RunningServer(engine, data, database_url=database_url, **settings)
         self.clients: dict[str, Client] = {}
+        self.key = new_key()
+        """Of the clients that sign: proofs and assertions."""
         self.machine_tokens: list[str] = []
         self.person_tokens: list[str] = []
+        self.jwts: dict[str, list[str]] = {}
+        """JWT access tokens by the client that got them."""
+        self.device_codes: list[str] = []
+        self.initial_token = ""
+        """Registers applications."""
 
     def start(self) -> float:
         """Start the server on its core; seconds from the command to its first answer."""
@@ -84,14 +96,37 @@ class Installation:
             "opaque": self._client(**machine),
             "es256": self._client(access_token_type="jwt", access_token_algorithm="ES256", **machine),
             "rs256": self._client(access_token_type="jwt", access_token_algorithm="RS256", **machine),
+            "assertion": self._client(
+                token_endpoint_auth_method="private_key_jwt",
+                jwks=json.dumps({"keys": [public_jwk(self.key)]}),
+                **machine,
+            ),
+            "device": self._client(grant_types=(DEVICE_CODE,)),
         }
         self.administer(self._make_people)
+        self.initial_token = self.administer(self._make_initial_token)
 
     def fill_tokens(self, id_token: str) -> None:
         """5,000 tokens of a machine and 5,000 of a person, each with a grant of its own, bound to the session that
         `id_token` came from."""
         named = claims_of(id_token)
         self.administer(lambda a: self._make_tokens(a, named["sub"], named["sid"]))
+        asyncio.run(self._ask_for_more())
+
+    async def _ask_for_more(self) -> None:
+        """JWTs and device codes, from the server itself."""
+        form = {"grant_type": "client_credentials", "scope": "read"}
+        async with Http(self.server.base_url) as http:
+            for name in ("es256", "rs256"):
+                self.jwts[name] = [await self._asked(http, name, "/oauth2/token", form, "access_token")
+                                   for _ in range(JWTS)]  # fmt: skip
+            self.device_codes = [await self._asked(http, "device", "/oauth2/device_authorize", {}, "device_code")
+                                 for _ in range(ROTATION)]  # fmt: skip
+
+    async def _asked(self, http: Http, client: str, path: str, form: dict[str, str], member: str) -> str:
+        answer = await http.request("POST", path, form, Authorization=self.clients[client].basic)
+        assert answer.status == 200, answer
+        return str(json.loads(answer.body)[member])
 
     def administer(self, work: Callable[[Administration], Awaitable[T]]) -> T:
         async def run(database: Database) -> T:
@@ -113,6 +148,7 @@ class Installation:
                 login_limit_address=_FAR_ABOVE_THE_LOAD,
                 login_limit_tenant=_FAR_ABOVE_THE_LOAD,
                 lockout_attempts=1_000_000,
+                device_interval=1,
             ),
         )
 
@@ -120,9 +156,14 @@ class Installation:
         async def make(administration: Administration) -> Client:
             tenant = await tenants.require_tenant(administration, ROOT_HANDLE)
             made = await applications.create_application(administration, tenant, name="Bench", **settings)
-            return Client(made.application, str(made.secret))
+            return Client(made.application, str(made.secret or ""))
 
         return self.administer(make)
+
+    async def _make_initial_token(self, administration: Administration) -> str:
+        tenant = await tenants.require_tenant(administration, ROOT_HANDLE)
+        token = await create_initial_access_token(administration, tenant, ANYBODY, uses=MAXIMUM_USES, lifetime=86400)
+        return str(token)
 
     async def _make_people(self, administration: Administration) -> None:
         tenant = await administration.tenant(ROOT_HANDLE)

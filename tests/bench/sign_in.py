@@ -21,8 +21,11 @@ class Surprise(Exception):
     """The server answered otherwise than it should have: counted as an error, and the work begun anew."""
 
 
-async def full_login(http: Http, base_url: str, client: Client, scope: str = "openid profile email") -> dict[str, Any]:
-    """Authorization request with PKCE, login page, password, code, tokens: five requests. The token response."""
+async def full_login(
+    http: Http, base_url: str, client: Client, scope: str = "openid profile email", *, redeem: bool = True
+) -> dict[str, Any]:
+    """Authorization request with PKCE, login page, password, code, tokens: five requests. The token response, or with
+    `redeem=False` nothing, and the session's cookies stay with `http`."""
     http.cookies.clear()
     verifier = secrets.token_urlsafe(32)
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
@@ -45,6 +48,8 @@ async def full_login(http: Http, base_url: str, client: Client, scope: str = "op
     _expect(answer.status == 303, answer)
     answer = await http.request("GET", answer.location)
     _expect(answer.status == 303 and answer.location.startswith(CALLBACK), answer)
+    if not redeem:
+        return {}
     code = parse_qs(urlsplit(answer.location).query)["code"][0]
     return await _tokens(http, client, grant_type="authorization_code", code=code, redirect_uri=CALLBACK,
                          code_verifier=verifier)  # fmt: skip

@@ -28,14 +28,19 @@ class Answer:
 
 
 def request_bytes(
-    base_url: str, method: str, path: str, headers: Mapping[str, str], form: Mapping[str, str] | None = None
+    base_url: str,
+    method: str,
+    path: str,
+    headers: Mapping[str, str],
+    form: Mapping[str, str] | None = None,
+    json: bytes | None = None,
 ) -> bytes:
-    """One request as it goes over the wire."""
-    body = urlencode(form).encode() if form is not None else b""
+    """One request as it goes over the wire, with a form or a JSON body."""
+    body = json or (urlencode(form).encode() if form is not None else b"")
     lines = [f"{method} {path} HTTP/1.1", f"Host: {urlsplit(base_url).netloc}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
-    if form is not None:
-        lines += [f"Content-Type: {FORM}", f"Content-Length: {len(body)}"]
+    if form is not None or json is not None:
+        lines += [f"Content-Type: {'application/json' if json else FORM}", f"Content-Length: {len(body)}"]
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 

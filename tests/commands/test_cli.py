@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from identity.cli import app
 from identity.errors import IdentityError
+from tests.support.key_holder import KeyHolder
 
 
 class Cli:
@@ -155,6 +156,23 @@ def test_stores(cli: Cli, tmp_path: Path) -> None:
     assert "no user store" in cli.refusal("stores", "test", "corp")
     settings.write_text(json.dumps({"colour": "red"}))
     assert "CORP" in cli.refusal("stores", "add", "corp", "--settings", str(settings))
+
+
+def test_trusted_issuers(cli: Cli, tmp_path: Path) -> None:
+    keys = tmp_path / "keys.json"
+    keys.write_text(KeyHolder().jwks)
+    issuer = "https://idp.example"
+    given = ("--issuer", issuer, "--keys", str(keys))
+    assert "lookup_claims" in cli.refusal("issuers", "add", "company", *given)
+    assert issuer in cli.output("issuers", "add", "company", *given, "--lookup-claim", "email")
+    assert "already" in cli.refusal("issuers", "add", "company", *given, "--lookup-claim", "email")
+    assert cli.output("issuers", "list") == f"company\t{issuer}\n"
+    cli.output("issuers", "set", "company", "--disable", "--linked-account", "none", "--alias", "us")
+    assert cli.output("issuers", "list") == f"company\t{issuer}  (disabled)\n"
+    keys.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----")
+    assert "certificate" in cli.refusal("issuers", "set", "company", "--keys", str(keys))
+    cli.output("issuers", "remove", "company")
+    assert "no trusted issuer" in cli.refusal("issuers", "remove", "company")
 
 
 def test_check(cli: Cli) -> None:

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.interop.installation import installation, suite
 from tests.support.apache import Apache, find_apache
 from tests.support.client_site import ClientSite
+
+__all__ = ["installation", "suite"]
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.interop.two_origins import TwoOrigins
 from tests.support.apache import Apache
-from tests.support.browser import Browser, Page
-from tests.support.builders import Client, Person, Site
+from tests.support.builders import Client, Site
 from tests.support.client_site import ClientSite
 
 if TYPE_CHECKING:
@@ -29,24 +29,6 @@ def client(site: Site, apache: Apache, application_site: ClientSite) -> Client:
         application=application_site.origin,
     )
     return client
-
-
-class TwoOrigins:
-    """One person's browser, as two of ours: each keeps to one origin."""
-
-    def __init__(self, site: Site, apache: Apache) -> None:
-        self.here = Browser(apache.base_url)
-        self.there = Browser(site.server.base_url)
-
-    def sign_in(self, address: str, person: Person) -> Page:
-        """Ask for a protected page, sign in at the server, come back to the page."""
-        away = self.here.get(address)
-        assert away.left_for is not None, away
-        page = self.there.get(away.left_for.url)
-        if page.has("login-submit"):
-            page = page.submit("login-submit", username=person.username, password=person.password)
-        assert page.left_for is not None, page
-        return self.here.get(page.left_for.url, from_site=self.there.base_url)
 
 
 @pytest.mark.spec("OpenID Connect Core", "3.1")

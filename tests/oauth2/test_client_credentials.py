@@ -48,7 +48,8 @@ def test_each_call_gives_another_token(site: Site) -> None:
     [
         ({}, "invalid_request"),
         ({"grant_type": ""}, "invalid_request"),
-        ({"grant_type": "password"}, "unsupported_grant_type"),
+        ({"grant_type": "urn:example:grant"}, "unsupported_grant_type"),
+        ({"grant_type": "password"}, "unauthorized_client"),
         ({"grant_type": "authorization_code", "code": "ac_x"}, "unauthorized_client"),
         ({"grant_type": "refresh_token", "refresh_token": "rt_x"}, "unauthorized_client"),
     ],

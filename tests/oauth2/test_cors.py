@@ -7,7 +7,7 @@ from tests.support.builders import Pkce, Site, response_parameters
 
 ORIGIN = "https://dashboard.example"
 NONE = ["/oauth2/authorize", "/oauth2/introspect", "/oidc/logout", "/account", "/"]
-REGISTERED = ["/oauth2/token", "/oauth2/revoke", "/oauth2/userinfo"]
+REGISTERED = ["/oauth2/par", "/oauth2/token", "/oauth2/revoke", "/oauth2/userinfo"]
 ANY = ["/oauth2/jwks", "/oauth2/token/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"]
 
 

@@ -18,6 +18,19 @@ OF_BASE = ("{prefix}" + OPENID, "{prefix}" + OAUTH, OPENID + "{prefix}", OAUTH +
 ALIAS = ("{prefix}/oauth2/oidcdiscovery" + OPENID,)
 
 
+AUTH_METHODS = ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt"]
+RESPONSE_TYPES = [
+    "code", "id_token", "token", "id_token token", "code id_token", "code token", "code id_token token", "none",
+]  # fmt: skip
+RESPONSE_MODES = ["query", "fragment", "form_post", "jwt", "query.jwt", "fragment.jwt", "form_post.jwt"]
+GRANT_TYPES = [
+    "authorization_code", "refresh_token", "client_credentials", "urn:ietf:params:oauth:grant-type:device_code",
+    "urn:openid:params:grant-type:ciba", "urn:ietf:params:oauth:grant-type:token-exchange",
+    "urn:ietf:params:oauth:grant-type:jwt-bearer", "password", "implicit",
+]  # fmt: skip
+SIGNING = ["RS256", "ES256", "PS256", "EdDSA", "RS384", "RS512", "PS384", "PS512", "ES384", "ES512"]
+
+
 def fetch(site: Site, place: str, prefix: str) -> httpx.Response:
     return httpx.get(site.server.base_url + place.format(prefix=prefix), trust_env=False)
 
@@ -64,24 +77,49 @@ def test_legacy_spellings_go_with_the_setting(
 @pytest.mark.spec("OpenID Connect Discovery", "3")
 def test_the_document(site: Site) -> None:
     base = site.base
-    assert site.http.get("/oauth2/token" + OPENID).json() == {
+    protection = {
+        f"{what}_{kind}_values_supported": values
+        for what in ("id_token", "userinfo", "request_object", "authorization", "introspection")
+        for kind, values in (
+            ("signing_alg", SIGNING),
+            ("encryption_alg", ["RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW"]),
+            ("encryption_enc", ["A128GCM", "A256GCM"]),
+        )
+    }
+    assert site.http.get("/oauth2/token" + OPENID).json() == protection | {
         "issuer": site.issuer,
         "authorization_endpoint": f"{base}/oauth2/authorize",
         "token_endpoint": f"{base}/oauth2/token",
         "introspection_endpoint": f"{base}/oauth2/introspect",
         "revocation_endpoint": f"{base}/oauth2/revoke",
         "userinfo_endpoint": f"{base}/oauth2/userinfo",
+        "pushed_authorization_request_endpoint": f"{base}/oauth2/par",
+        "device_authorization_endpoint": f"{base}/oauth2/device_authorize",
+        "backchannel_authentication_endpoint": f"{base}/oauth2/ciba",
+        "registration_endpoint": f"{base}/api/identity/oauth2/dcr/v1.1/register",
         "jwks_uri": f"{base}/oauth2/jwks",
         "end_session_endpoint": f"{base}/oidc/logout",
+        "check_session_iframe": f"{base}/oidc/checksession",
+        "frontchannel_logout_supported": True,
+        "frontchannel_logout_session_supported": True,
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
+        "backchannel_token_delivery_modes_supported": ["poll", "ping"],
+        "backchannel_authentication_request_signing_alg_values_supported": SIGNING,
+        "backchannel_user_code_parameter_supported": False,
         "scopes_supported": ["openid", "profile", "email", "address", "phone", "groups", "offline_access"],
-        "response_types_supported": ["code"],
-        "response_modes_supported": ["query", "fragment", "form_post"],
-        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
-        "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": ["RS256", "ES256"],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
-        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
-        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "response_types_supported": RESPONSE_TYPES,
+        "response_modes_supported": RESPONSE_MODES,
+        "grant_types_supported": GRANT_TYPES,
+        "subject_types_supported": ["public", "pairwise"],
+        "token_endpoint_auth_methods_supported": [*AUTH_METHODS, "none"],
+        "introspection_endpoint_auth_methods_supported": AUTH_METHODS,
+        "revocation_endpoint_auth_methods_supported": [*AUTH_METHODS, "none"],
+        "token_endpoint_auth_signing_alg_values_supported": [*SIGNING, "HS256", "HS384", "HS512"],
+        "introspection_endpoint_auth_signing_alg_values_supported": [*SIGNING, "HS256", "HS384", "HS512"],
+        "revocation_endpoint_auth_signing_alg_values_supported": [*SIGNING, "HS256", "HS384", "HS512"],
+        "tls_client_certificate_bound_access_tokens": False,
+        "dpop_signing_alg_values_supported": SIGNING,
         "code_challenge_methods_supported": ["S256"],
         "claim_types_supported": ["normal"],
         "claims_supported": [
@@ -91,8 +129,9 @@ def test_the_document(site: Site) -> None:
             "phone_number_verified", "groups",
         ],
         "claims_parameter_supported": True,
-        "request_parameter_supported": False,
-        "request_uri_parameter_supported": False,
+        "request_parameter_supported": True,
+        "request_uri_parameter_supported": True,
+        "require_request_uri_registration": True,
         "authorization_response_iss_parameter_supported": True,
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "acr_values_supported": ["1"],
@@ -103,7 +142,7 @@ def test_the_document(site: Site) -> None:
 def test_every_address_in_it_answers(site: Site) -> None:
     document = site.http.get("/oauth2/token" + OPENID).json()
     for name, address in document.items():
-        if name.endswith("_endpoint") or name == "jwks_uri":
+        if name.endswith("_endpoint") or name in ("jwks_uri", "check_session_iframe"):
             assert httpx.request("GET", address, trust_env=False).status_code != 404, name
 
 

@@ -42,7 +42,7 @@ def test_public_clients_may_not_ask(site: Site) -> None:
 @pytest.mark.parametrize("kind", ["opaque", "jwt"])
 def test_a_resource_server_asks_with_an_access_token(site: Site, kind: str) -> None:
     """Contracts §7.10: Ballerina's services authenticate so."""
-    service = site.machine(scopes=(BEARER_SCOPE,), access_token_type=kind)
+    service = site.machine(management_scopes=(BEARER_SCOPE,), access_token_type=kind)
     token = site.tokens(site.application(), site.jane)["access_token"]
 
     def ask(bearer: str) -> Any:

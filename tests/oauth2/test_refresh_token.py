@@ -1,5 +1,6 @@
 """The refresh token grant (RFC 6749 §6, RFC 9700 §4.14, decisions 10 and 11)."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from identity.administration import users
 from identity.domain.events import EventType
 from tests.support.builders import Client, Site, claims_of, response_parameters
 from tests.support.in_process import TimedSite
+from tests.support.key_holder import KeyHolder
 
 
 def refused(response: Any) -> bool:
@@ -135,6 +137,19 @@ def test_without_rotation_the_same_token_serves_until_it_expires(timed: TimedSit
         assert used(timed, client, token)["refresh_token"] == token
     timed.clock.advance(301)
     assert refused(timed.refresh(client, token))
+
+
+@pytest.mark.spec("FAPI 2.0 Security Profile", "5.3.2.1")
+def test_fapi_2_never_rotates(timed: TimedSite) -> None:
+    """Decision 10, whatever the application's setting."""
+    timed.change_settings(lambda settings: replace(settings, issuer=timed.base))
+    timed.clock.advance(2)
+    holder = KeyHolder()
+    client = timed.application(
+        grant_types=("authorization_code", "refresh_token"), rotate_refresh_tokens=True, profile="fapi2_security",
+        token_endpoint_auth_method="private_key_jwt", jwks=holder.jwks, dpop_bound_access_tokens=True,
+    )  # fmt: skip
+    assert not client.application.rotates
 
 
 def test_public_clients_rotate_whatever_their_setting(timed: TimedSite) -> None:

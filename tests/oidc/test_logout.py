@@ -1,45 +1,10 @@
 """RP-initiated logout (OpenID Connect RP-Initiated Logout 1.0, decision 21)."""
 
-from typing import Any
-from urllib.parse import urlencode
-
 import pytest
 
-from tests.support.browser import Browser, Page
-from tests.support.builders import Client, Person, Site, response_parameters
+from tests.support.builders import Site, claims_of, response_parameters
 from tests.support.in_process import TimedSite
-
-BACK = "https://app.example/bye"
-
-
-class SignedIn:
-    """A person in a browser, with the tokens of one application."""
-
-    def __init__(self, site: Site, client: Client | None = None, person: Person | None = None) -> None:
-        self.site = site
-        self.client = client or site.application(post_logout_redirect_uris=(BACK, "https://app.example/bye?x=1"))
-        self.browser: Browser = site.browser()
-        page = site.sign_in(self.client, person or site.jane, browser=self.browser)
-        self.tokens: dict[str, Any] = site.redeem(self.client, response_parameters(page)["code"]).json()
-
-    @property
-    def hint(self) -> str:
-        token = self.tokens["id_token"]
-        assert isinstance(token, str)
-        return token
-
-    def url(self, **parameters: str) -> str:
-        return f"{self.site.base}/oidc/logout?{urlencode(parameters)}"
-
-    def logout(self, **parameters: str) -> Page:
-        return self.browser.get(self.url(**parameters))
-
-    def signed_in(self) -> bool:
-        page = self.browser.get(self.site.authorize_url(self.client, prompt="none"))
-        return "code" in response_parameters(page)
-
-    def active(self) -> bool:
-        return self.site.is_active(self.client, self.tokens["access_token"])
+from tests.support.signed_in import BACK, SignedIn
 
 
 @pytest.mark.spec("RP-Initiated Logout", "2")
@@ -203,3 +168,48 @@ def test_repeated_parameters(site: Site) -> None:
     page = here.browser.get(here.url(id_token_hint=here.hint) + "&id_token_hint=x")
     assert page.has("error-page")
     assert here.signed_in()
+
+
+@pytest.mark.spec("RP-Initiated Logout", "2")
+def test_a_pairwise_hint(site: Site) -> None:
+    client = site.application(subject_type="pairwise", post_logout_redirect_uris=(BACK,))
+    here = SignedIn(site, client)
+    assert claims_of(here.hint)["sub"] != claims_of(SignedIn(site).hint)["sub"]
+    assert here.logout(id_token_hint=here.hint, post_logout_redirect_uri=BACK).left_for is not None
+    assert not here.signed_in()
+
+
+@pytest.mark.spec("RP-Initiated Logout", "2")
+@pytest.mark.parametrize("algorithm", ["ES256", "PS256", "EdDSA"])
+def test_a_hint_signed_by_any_key_of_ours(site: Site, algorithm: str) -> None:
+    here = SignedIn(site, site.application(id_token_algorithm=algorithm))
+    assert here.logout(id_token_hint=here.hint).has("logged-out")
+    assert not here.signed_in()
+
+
+def test_an_encrypted_hint_cannot_be_read(site: Site) -> None:
+    here = SignedIn(site)
+    page = here.logout(id_token_hint="e30.a.b.c.d")
+    assert "encrypted" in page.element("error-page").text
+    assert here.signed_in()
+
+
+def test_the_page_speaks_the_language_asked_for(site: Site) -> None:
+    here = SignedIn(site)
+    page = here.logout(ui_locales="de")
+    assert page.element("logout-confirm").text == "Abmelden"
+    assert page.submit("logout-confirm").document.all("html")[0].attributes["lang"] == "de"
+
+
+def test_a_request_without_cookies_clears_none(site: Site) -> None:
+    """Decision 21: an image on another site's page asks for our address, without our cookies."""
+    answer = site.http.get("/oidc/logout")
+    assert "set-cookie" not in answer.headers
+
+
+def test_the_cookie_of_a_session_that_ended_elsewhere_goes(site: Site) -> None:
+    here, elsewhere = SignedIn(site), SignedIn(site)
+    assert elsewhere.end_on_the_account_page(here.sid).has("notice")
+    assert here.logout().has("logged-out")
+    assert here.browser.cookies.find(f"__Host-sso-{site.handle}") is None
+    assert here.browser.cookies.find(f"__Host-opbs-{site.handle}") is None

@@ -109,7 +109,10 @@ def test_refusals(
     assert response.status_code == status
     assert challenge in response.headers["www-authenticate"]
     if status == 401 and "error" not in challenge:
-        assert response.headers["www-authenticate"] == challenge
+        bearer, dpop = response.headers.get_list("www-authenticate")
+        assert bearer.startswith(challenge)
+        assert "error" not in bearer + dpop
+        assert dpop.startswith('DPoP realm="identity", algs="ES256 ')
 
 
 def test_tokens_of_another_kind(site: Site) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy.sql import ClauseElement
 
 from identity.clock import Clock
 from identity.domain.tokens import NewRefreshToken, NewToken, TokenQuery
-from identity.storage import tables
+from identity.storage import authorization_tables, tables
 from identity.storage.database import Database, insert_into
 from identity.storage.hot import HotStorage, open_hot_storage
 from identity.storage.migrations import schema_statements
@@ -137,7 +137,7 @@ class HotEngine:
     def create_schema(self) -> None:
         if self.name == "sqlite":
             connection = sqlite3.connect(self.target)
-            for statement in schema_statements([tables.metadata], sqlite.dialect()):
+            for statement in schema_statements([tables.metadata, authorization_tables.metadata], sqlite.dialect()):
                 connection.execute(statement)
             connection.close()
         else:
@@ -176,7 +176,7 @@ class HotEngine:
         connection = await asyncpg.connect(self.target)
         dialect = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
         try:
-            for statement in schema_statements([tables.metadata], dialect):
+            for statement in schema_statements([tables.metadata, authorization_tables.metadata], dialect):
                 await connection.execute(statement)
         finally:
             await connection.close()

@@ -47,7 +47,8 @@ async def _state(place: Place, name: str) -> RedeemableState:
 
 def test_code_as_it_stands(hot_engine: HotEngine) -> None:
     async def scenario(place: Place) -> None:
-        await place.sign_in(nonce="n", requested_claims="{}")
+        told = {"kind": "device", "resources": "urn:a urn:b", "authorization_details": "[]", "actor": "{}"}
+        await place.sign_in(nonce="n", requested_claims="{}", confirmation="key", **told)
         await place.add_code(redirect_uri="https://app.example/cb", code_challenge="challenge")
         assert await place.hot.read_code(place.tenant, digest("code"), "app") == RedeemableState(
             tenant_version=1, caller_version=1, found=True, application="app", application_enabled=True,
@@ -56,7 +57,7 @@ def test_code_as_it_stands(hot_engine: HotEngine) -> None:
             scope="openid", grant_scope="openid", requested_claims="{}", claims=b"sealed", claims_version=2,
             auth_time=NOW, acr="", amr="pwd", nonce="n", expires_at=NOW + HOUR,
             redirect_uri="https://app.example/cb", code_challenge="challenge", consumed_at=None, parent=None,
-            first_used_at=None, uses=0, closed_at=None,
+            first_used_at=None, uses=0, closed_at=None, confirmation="key", **told,  # type: ignore[arg-type]
         )  # fmt: skip
 
     hot_engine.run(scenario)
@@ -65,14 +66,16 @@ def test_code_as_it_stands(hot_engine: HotEngine) -> None:
 def test_refresh_token_as_it_stands(hot_engine: HotEngine) -> None:
     async def scenario(place: Place) -> None:
         await place.sign_in(session=None, session_bound=0)
-        await place.add_refresh_token(scope="email", parent=digest("parent"), first_used_at=5, uses=2, closed_at=6)
+        row = {"parent": digest("parent"), "first_used_at": 5, "uses": 2, "closed_at": 6, "confirmation": "its own"}
+        await place.add_refresh_token(scope="email", **row)
         assert await _state(place, "refresh") == RedeemableState(
             tenant_version=1, caller_version=1, found=True, application="app", application_enabled=True,
             grant="grant", grant_revoked=False, grant_expires_at=NOW + 24 * HOUR, session="", session_bound=False,
             session_over=False, subject="alice-id", subject_current=True, subject_version=3, scope="email",
             grant_scope="openid", requested_claims="", claims=b"sealed", claims_version=2, auth_time=NOW, acr="",
             amr="pwd", nonce=None, expires_at=NOW + HOUR, redirect_uri="", code_challenge="", consumed_at=None,
-            parent=digest("parent"), first_used_at=5, uses=2, closed_at=6,
+            parent=digest("parent"), first_used_at=5, uses=2, closed_at=6, kind="", resources="",
+            authorization_details="", actor="", confirmation="its own",
         )  # fmt: skip
 
     hot_engine.run(scenario)

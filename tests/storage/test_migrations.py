@@ -17,6 +17,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData, Table
 
+import identity.storage.authorization_tables
 import identity.storage.tables
 import userstores.sql.tables
 from identity.config import Settings
@@ -28,7 +29,11 @@ from identity.storage.sqlite_writer import connect
 from tests.support.postgres import PostgresCluster
 from tests.support.server import Engine
 
-METADATAS = [identity.storage.tables.metadata, userstores.sql.tables.metadata]
+METADATAS = [
+    identity.storage.tables.metadata,
+    identity.storage.authorization_tables.metadata,
+    userstores.sql.tables.metadata,
+]
 
 Fresh = Callable[[str], Settings]
 

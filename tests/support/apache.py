@@ -1,12 +1,12 @@
 """An Apache of a test's own, with mod_auth_openidc in front of an application: its own folder, port and process."""
 
 import os
-import socket
 from pathlib import Path
 
 import pytest
 
 from tests.support import outside
+from tests.support.network import free_ports
 from tests.support.processes import Program, environment
 
 _MODULES = Path("/usr/lib/apache2/modules")
@@ -27,9 +27,7 @@ ServerLimit 1
 {modules}
 {user}
 
-OIDCProviderMetadataURL {discovery_url}
-OIDCClientID {client_id}
-OIDCClientSecret {client_secret}
+{provider}
 OIDCRedirectURI http://localhost:{port}/protected/oidc
 OIDCCryptoPassphrase only-in-this-test
 OIDCScope "openid profile email groups"
@@ -37,6 +35,7 @@ OIDCPKCEMethod S256
 OIDCPassClaimsAs headers
 OIDCRemoteUserClaim sub
 OIDCDefaultLoggedOutURL http://localhost:{port}/public
+{directives}
 
 ProxyPass /protected/oidc !
 ProxyPass / {application}/
@@ -48,10 +47,15 @@ ProxyPass / {application}/
   AuthType openid-connect
   Require claim groups:engineering
 </Location>
+<Location /api>
+  AuthType oauth20
+  Require valid-user
+</Location>
 <Location /public>
   Require all granted
 </Location>
 """
+"""`/protected` is for people who signed in, `/api` for access tokens, `/public` for everybody."""
 
 
 class Apache:
@@ -60,13 +64,25 @@ class Apache:
     def __init__(self, program: Path, folder: Path) -> None:
         self._program = program
         self._folder = folder
-        self.port = _free_port()
+        (self.port,) = free_ports(1)
         self.base_url = f"http://localhost:{self.port}"
         self.redirect_uri = f"{self.base_url}/protected/oidc"
         self._running: Program | None = None
 
-    def start(self, *, discovery_url: str, client_id: str, client_secret: str, application: str) -> None:
-        """Raises AssertionError with its output when it does not start."""
+    def start(
+        self,
+        *,
+        application: str,
+        discovery_url: str | None = None,
+        client_id: str | None = None,
+        client_secret: str | None = None,
+        directives: str = "",
+    ) -> None:
+        """`directives` come last, and so over those that are here anyway. Raises AssertionError with its output when
+        it does not start."""
+        named = {
+            "OIDCProviderMetadataURL": discovery_url, "OIDCClientID": client_id, "OIDCClientSecret": client_secret,
+        }  # fmt: skip
         file = self._folder / "apache.conf"
         file.write_text(
             _CONFIGURATION.format(
@@ -74,9 +90,8 @@ class Apache:
                 port=self.port,
                 modules="\n".join(f"LoadModule {name}_module {_MODULES}/mod_{name}.so" for name in _NEEDED),
                 user="User www-data\nGroup www-data" if os.geteuid() == 0 else "",
-                discovery_url=discovery_url,
-                client_id=client_id,
-                client_secret=client_secret,
+                provider="\n".join(f"{name} {value}" for name, value in named.items() if value is not None),
+                directives=directives,
                 application=application,
             )
         )
@@ -102,9 +117,3 @@ def find_apache(config: pytest.Config) -> Path:
     if not (_MODULES / "mod_auth_openidc.so").exists():
         outside.missing(config, "mod_auth_openidc", "libapache2-mod-auth-openidc")
     return program
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -20,6 +20,7 @@ from identity.authn.people import People
 from identity.clock import Clock
 from identity.domain.applications import Application
 from identity.domain.tenants import Tenant, TenantSettings
+from identity.messaging.outbox import Outbox
 from identity.secrets import Sealer
 from identity.storage.configuration import Configuration, TenantConfiguration
 from identity.storage.database import Database
@@ -114,7 +115,7 @@ class Site:
         return self.administer(run)
 
     def change_settings(self, change: Callable[[TenantSettings], TenantSettings]) -> None:
-        self.administer(lambda a: tenants.change_tenant_settings(a, self.handle, change))
+        self.tenant = self.administer(lambda a: tenants.change_tenant_settings(a, self.handle, change))
 
     def application(self, name: str = "Sample", **settings: Any) -> Client:
         """An application; by default confidential, for codes and refresh tokens, with consent switched off."""
@@ -254,6 +255,7 @@ def administration_of(server: RunningServer, database: Database) -> Administrati
     clock = Clock()
     sealer = Sealer.from_master_keys(bytes.fromhex(server.master_key))
     lane = PasswordLane(1, 64)
+    people = People(database, sealer, clock, lane)
     return Administration(
-        database, Configuration(database, clock), People(database, sealer, clock, lane), sealer, clock
+        database, Configuration(database, clock), people, sealer, clock, Outbox(sealer, clock)
     )

@@ -5,6 +5,8 @@ def test_a_code_lives_a_minute(timed: TimedSite) -> None:
     timed.clock.advance(61)
 """
 
+import asyncio
+import base64
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from pathlib import Path
@@ -50,7 +52,7 @@ class InProcessServer(RunningServer):
         self.base_url = BASE_URL
         self.clock = SetClock()
         self._threads = LoopThread()
-        settings = Settings(data=data, master_key=self.master_key)
+        settings = Settings(data=data, master_key=self.master_key, test_mode=True)
         self._threads.run(prepare(settings, BASE_URL, lambda _: None), 30)
         self.server = Server(settings, BASE_URL, clock=self.clock)
         self._threads.run(self._open(), 30)
@@ -58,10 +60,10 @@ class InProcessServer(RunningServer):
 
     async def _open(self) -> None:
         await self.server.foundation.open()
-        await self.server.hot.open()
+        await self.server.parts.hot.open()
 
     async def _close(self) -> None:
-        await self.server.hot.close()
+        await self.server.parts.hot.close()
         await self.server.foundation.close()
 
     def close(self) -> None:
@@ -73,12 +75,19 @@ class InProcessServer(RunningServer):
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         """What the application answers to a request."""
+        return self.answer_all([request])[0]
 
-        async def ask() -> httpx.Response:
+    def answer_all(self, requests: list[httpx.Request]) -> list[httpx.Response]:
+        """The answers to requests that are all under way at once, in their order."""
+
+        async def ask(request: httpx.Request) -> httpx.Response:
             response = await self._transport.handle_async_request(request)
             return httpx.Response(response.status_code, headers=response.headers.raw, content=await response.aread())
 
-        return self._threads.run(ask(), 30)
+        async def everybody() -> list[httpx.Response]:
+            return await asyncio.gather(*map(ask, requests))
+
+        return self._threads.run(everybody(), 30)
 
 
 class _Transport(httpx.BaseTransport):
@@ -115,6 +124,13 @@ class TimedSite(Site):
     @property
     def clock(self) -> SetClock:
         return self._timed.clock
+
+    def at_once(self, count: int, path: str, form: dict[str, str], auth: tuple[str, str]) -> list[httpx.Response]:
+        """The same form posted so many times, none waiting for another."""
+        requests = [self.http.build_request("POST", path, data=form) for _ in range(count)]
+        for request in requests:
+            request.headers["Authorization"] = "Basic " + base64.b64encode(":".join(auth).encode()).decode()
+        return self._timed.answer_all(requests)
 
     def administer(self, work: Callable[[Administration], Awaitable[T]]) -> T:
         async def run(database: Database) -> T:

@@ -1,7 +1,9 @@
-"""A guard: the test process talks to nobody beyond this machine."""
+"""The loopback network of the tests: a guard, so that they talk to nobody beyond this machine, and free ports."""
 
 import ipaddress
+import socket
 import sys
+from contextlib import ExitStack
 from typing import Any
 
 _EVENTS = frozenset({"socket.connect", "socket.sendto", "socket.getaddrinfo", "socket.gethostbyname"})
@@ -30,3 +32,12 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.partition("%")[0]).is_loopback
     except ValueError:
         return False
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports on loopback that nobody listens on at the moment."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]

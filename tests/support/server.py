@@ -35,7 +35,9 @@ class RunningServer:
         self.database_url = database_url
         self.master_key = secrets.token_hex(32)
         self.base_url = ""
-        self._settings = {"data": str(data), "master_key": self.master_key, "log_level": "info"} | settings
+        # In test mode the servers that tests start on loopback may be called.
+        needed = {"data": str(data), "master_key": self.master_key, "log_level": "info", "test_mode": "true"}
+        self._settings = needed | settings
         if database_url is not None:
             self._settings["database_url"] = database_url
         self._program: Program | None = None

@@ -23,12 +23,9 @@ def samples(metrics: Metrics) -> Samples:
 
 
 def make(directory: Path | None = None) -> Metrics:
-    return Metrics(
-        ["token", "jwks"],
-        grant_types=("client_credentials",),
-        store_types=("sql",),
-        directory=directory,
-    )
+    metrics = Metrics(grant_types=("client_credentials",), store_types=("sql",), directory=directory)
+    metrics.declare_routes(["token", "jwks"])
+    return metrics
 
 
 def test_requests() -> None:

@@ -44,7 +44,8 @@ def test_off_without_an_endpoint() -> None:
 def test_opentelemetry_is_not_imported_when_off() -> None:
     code = (
         "import sys; from identity.telemetry import Tracing, Metrics, get_logger; t = Tracing(None, 1.0);"
-        "t.start([], 'x'); Metrics(['x']).request('x', 200, 1); get_logger('x').debug('quiet');"
+        "m = Metrics(); m.declare_routes(['x']); m.request('x', 200, 1);"
+        "t.start([], 'x'); get_logger('x').debug('quiet');"
         "print([m for m in ('opentelemetry', 'structlog', 'prometheus_client', 'rich') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -24,7 +24,7 @@ settings = Settings(data=Path(sys.argv[1]), master_key="00" * 32)
 async def discover():
     server = Server(settings, "http://localhost:8000")
     await server.foundation.open()
-    await server.hot.open()
+    await server.parts.hot.open()
     sent = []
     scope = {"type": "http", "method": "GET", "path": "/oauth2/token/.well-known/openid-configuration",
              "raw_path": b"/oauth2/token/.well-known/openid-configuration", "query_string": b"",
@@ -35,7 +35,7 @@ async def discover():
         sent.append(message)
     await server.app(scope, receive, send)
     assert sent[0]["status"] == 200, sent
-    await server.hot.close()
+    await server.parts.hot.close()
     await server.foundation.close()
 
 if sys.argv[2] == "first":

@@ -151,6 +151,22 @@ class TestFind:
         assert user is not None
         assert not user.enabled
 
+    @pytest.mark.parametrize(
+        ("claim", "value", "found"),
+        [
+            ("email", "grace@example.org", ["grace"]), ("email", "GRACE@Example.org", ["grace"]),
+            ("email", "twins@example.org", ["twin1", "twin2"]), ("email", "nobody@example.org", []),
+            ("email", "*", []), ("email", "*)(uid=*", []), ("email", "", []), ("email", "grace@example.org\0", []),
+            ("phone_number", "%", []), ("phone_number", "phone_number", []), ("name", "Grace Hopper", []),
+            ("username", "grace", []), ("x", "grace@example.org", []),
+        ],
+    )  # fmt: skip
+    def test_by_a_claim_that_is_exactly_theirs(
+        self, open_store: OpenStore, claim: str, value: str, found: list[str]
+    ) -> None:
+        users = using(open_store, lambda store: store.find_by_claim(claim, value))
+        assert sorted(user.username for user in users) == found
+
 
 class TestList:
     def test_pages_are_in_order_and_complete(self, open_store: OpenStore) -> None:

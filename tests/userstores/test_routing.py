@@ -53,6 +53,9 @@ class MemoryStore:
     async def find_by_id(self, user_id: str) -> StoreUser | None:
         return await self.find_by_username(user_id)
 
+    async def find_by_claim(self, claim: str, value: str) -> tuple[StoreUser, ...]:
+        raise NotImplementedError
+
     async def list_users(self, after: str | None = None, limit: int = 100) -> UserPage:
         raise NotSupported(self.name, "list")
 

@@ -26,7 +26,9 @@ def contexts(text: str = "sample", address: str = "https://app.example/cb") -> d
     application = {
         "name": text,
         "host": text,
+        "identified_by": text,
         "logo_uri": address,
+        "logo_path": "/logos/1?v=1",
         "policy_uri": address,
         "tos_uri": address,
     }
@@ -43,20 +45,15 @@ def contexts(text: str = "sample", address: str = "https://app.example/cb") -> d
         },
         "account_chooser.html": form
         | {"application": application, "accounts": [{"value": text, "display_name": text, "username": text}]},
-        "consent.html": form
-        | {
-            "application": application,
-            "user": user,
-            "account_path": "/account",
-            "scopes": [
-                {"name": "openid", "required": True, "checked": True, "hint": "", "description": ""},
-                {"name": "email", "required": False, "checked": True, "hint": text, "description": ""},
-                {"name": text, "required": False, "checked": False, "hint": "", "description": text},
-            ],
-        },
+        "consent.html": form | {"application": application, "user": user} | _consent(text),
         "logout.html": form
         | {"application": application, "user": user, "applications": [{"name": text, "opened_at": NOW}]},
-        "logged_out.html": {"application": application, "return_url": address},
+        "logged_out.html": {
+            "application": application,
+            "return_url": address,
+            "frames": [{"name": text, "address": address}],
+            "goes_on": True,
+        },
         "error.html": {
             "code": text,
             "title": text,
@@ -68,22 +65,11 @@ def contexts(text: str = "sample", address: str = "https://app.example/cb") -> d
         },
         "form_post.html": {"action": address, "parameters": [("code", text), (text, text)]},
         "continue.html": {"url": address, "application": application},
-        "account.html": form
-        | {
-            "user": user,
-            "notice": "revoked",
-            "applications": [{"id": text, "name": text, "scopes": [text], "granted_at": NOW}],
-            "sessions": [
-                {
-                    "id": text,
-                    "user_agent": text,
-                    "address": text,
-                    "started_at": NOW,
-                    "last_seen_at": NOW,
-                    "current": True,
-                }
-            ],
-        },
+        "account.html": form | {"user": user} | _account(text, address),
+        "device_code.html": form | {"user": user, "user_code": text, "error": "unknown"},
+        "device_confirm.html": form | {"application": application, "user": user} | _device(text),
+        "device_done.html": {"outcome": "allowed", "account_path": "/account"},
+        "ciba_requests.html": form | {"user": user} | _ciba(text),
         "home.html": {
             "discovery_url": "/.well-known/openid-configuration",
             "account_url": "/account",
@@ -94,6 +80,54 @@ def contexts(text: str = "sample", address: str = "https://app.example/cb") -> d
             },
         },
         "demo_app.html": {"config": {"client_id": text, "discovery_url": address}},
+    }
+
+
+def _consent(text: str) -> dict[str, Any]:
+    return {
+        "account_path": "/account",
+        "details": [{"title": text, "description": text, "facts": [(text, text)]}],
+        "resources": [{"name": text, "address": text}],
+        "scopes": [
+            {"name": "openid", "required": True, "checked": True, "hint": "", "description": ""},
+            {"name": "email", "required": False, "checked": True, "hint": text, "description": ""},
+            {"name": text, "required": False, "checked": False, "hint": "", "description": text},
+        ],
+    }
+
+
+def _account(text: str, address: str) -> dict[str, Any]:
+    session = {"id": text, "user_agent": text, "address": text, "started_at": NOW, "last_seen_at": NOW}
+    return {
+        "notice": "revoked",
+        "applications": [{"id": text, "name": text, "scopes": [text], "granted_at": NOW, "start_url": address}],
+        "sessions": [session | {"current": True}],
+        "waiting": 2,
+        "waiting_path": "/requests",
+    }
+
+
+def _device(text: str) -> dict[str, Any]:
+    return {
+        "user_code": text,
+        "scopes": [{"name": "openid", "hint": ""}, {"name": text, "hint": text}],
+        "details": [{"title": text, "description": text, "facts": [(text, text)]}],
+        "resources": [{"name": text, "address": text}],
+        "asked": {"at": NOW, "address": text, "user_agent": text},
+        "account_path": "/account",
+    }
+
+
+def _ciba(text: str) -> dict[str, Any]:
+    request: dict[str, Any] = {"id": text, "application": text, "binding_message": text, "scopes": ["openid", text]}
+    request |= {
+        "details": [{"title": text, "description": text, "facts": [(text, text)]}],
+        "resources": [{"name": text, "address": text}],
+    }
+    return {
+        "notice": "allowed",
+        "requests": [request | {"asked_at": NOW, "expires_at": NOW}],
+        "account_path": "/account",
     }
 
 

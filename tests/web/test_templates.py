@@ -20,12 +20,16 @@ IDS = {
     "login.html": {"username", "password", "remember", "login-submit", "login-cancel", "choose-account"},
     "account_chooser.html": {"account-other", "login-cancel"},
     "consent.html": {"consent-allow", "consent-deny"},
+    "device_code.html": {"user-code", "device-continue"},
+    "device_confirm.html": {"device-allow", "device-deny", "shown-code", "asked-from"},
+    "device_done.html": {"device-allowed"},
+    "ciba_requests.html": {"ciba-allow-1", "ciba-deny-1", "notice"},
     "logout.html": {"logout-confirm", "logout-cancel"},
-    "logged_out.html": {"logged-out", "logout-return"},
+    "logged_out.html": {"logged-out", "logout-return", "logout-frames"},
     "error.html": {"error-page", "error-message", "error-code", "trace-id"},
     "form_post.html": {"form-post", "form-post-submit"},
     "continue.html": {"continue"},
-    "account.html": {"applications", "sessions", "notice", "sign-out"},
+    "account.html": {"applications", "sessions", "notice", "sign-out", "waiting-requests"},
     "home.html": {"discovery", "account", "demo-app"},
     "demo_app.html": {
         "demo-config",
@@ -217,7 +221,8 @@ class TestConsent:
 
     def test_only_our_own_logos_are_loaded(self) -> None:
         for logo, images in (("/logos/1", 1), ("https://evil.example/x", 0), ("//evil.example/x", 0), (None, 0)):
-            application = contexts()["consent.html"]["application"] | {"logo_uri": logo}
+            shown = {"logo_uri": "https://app.example/logo.png", "logo_path": logo}
+            application = contexts()["consent.html"]["application"] | shown
             assert len(parse(page("consent.html", application=application)).all("img")) == images
 
 
@@ -256,6 +261,8 @@ class TestDemoApplication:
 def test_nothing_to_list_is_said() -> None:
     assert "No application has access" in page("account.html", applications=[])
     assert "sign in again the next time" in page("logout.html", applications=[], application=None)
+    assert "Nothing waits for you" in page("ciba_requests.html", requests=[])
+    assert "waiting-requests" not in page("account.html", waiting=0)
     assert "demo-app" not in page("home.html", demo=None)
     assert "logout-return" not in page("logged_out.html", application=None, return_url=None)
 

@@ -1,0 +1,3 @@
+from tests.support.in_process import in_process_server, timed
+
+__all__ = ["in_process_server", "timed"]
