@@ -76,6 +76,20 @@ class UserStores:
         store = self.get(store_name)
         return None if store is None else await store.find_by_id(user_id)
 
+    async def find_by_claim(self, claim: str, value: str) -> list[StoreUser]:
+        """Everybody, or at least two, of all stores with this `username`, `email` or `phone_number`.
+
+        Every store is asked: somebody is only unique when no store has another. Raises StoreUnavailable.
+        """
+        found: list[StoreUser] = []
+        for store in self._stores.values():
+            if claim == "username":
+                user = await store.find_by_username(value)
+                found += [] if user is None else [user]
+            else:
+                found += await store.find_by_claim(claim, value)
+        return found
+
     async def close(self) -> None:
         await asyncio.gather(*(store.close() for store in self))
 

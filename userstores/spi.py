@@ -176,6 +176,11 @@ class UserStore(Protocol):
 
     async def find_by_id(self, user_id: str) -> StoreUser | None: ...
 
+    async def find_by_claim(self, claim: str, value: str) -> tuple[StoreUser, ...]:
+        """At most two of the people whose `email` (in any case) or `phone_number` is exactly this; nobody for other
+        claims."""
+        ...
+
     async def list_users(self, after: str | None = None, limit: int = 100) -> UserPage:
         """A page in stable order of usernames; `after` is a former page's `next`. Raises NotSupported."""
         ...

@@ -100,6 +100,14 @@ class LdapUserStore:
             lambda session: self._found(session, tree, lambda entry: entry_id(entry, self._settings) == user_id)
         )
 
+    async def find_by_claim(self, claim: str, value: str) -> tuple[StoreUser, ...]:
+        sources = [name for name, mapped in self._settings.attribute_claims.items() if mapped == claim]
+        if claim not in ("email", "phone_number") or not sources or not is_username(value):
+            return ()
+        equals = tuple(Equal(name, value) for name in sources)
+        tree = self._people(Or(equals) if equals[1:] else equals[0])
+        return await self._directory.run(lambda session: self._with_claim(session, tree, claim, value))
+
     async def list_users(self, after: str | None = None, limit: int = 100) -> UserPage:
         """Reads all usernames (at most `list_limit`) for each page, because directories do not sort alike, if at all.
 
@@ -164,6 +172,13 @@ class LdapUserStore:
         found = session.search(self._settings.user_search_base, tree, self._wanted, _SAME_NAME_LIMIT)
         entries = [entry for entry in found if self._is_whole(entry) and is_it(entry)]
         return self._user(session, entries[0]) if len(entries) == 1 else None
+
+    def _with_claim(self, session: Session, tree: Filter, claim: str, value: str) -> tuple[StoreUser, ...]:
+        found = session.search(self._settings.user_search_base, tree, self._wanted, _SAME_NAME_LIMIT)
+        users = (self._user(session, entry) for entry in found if self._is_whole(entry))
+        # By our own rule: directories also ignore blanks and widths.
+        key = username_key if claim == "email" else str
+        return tuple(user for user in users if key(str(user.attributes.get(claim, ""))) == key(value))[:2]
 
     def _page(self, session: Session, after: str, size: int) -> UserPage:
         settings = self._settings

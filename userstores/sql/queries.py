@@ -34,6 +34,11 @@ _BY_LOGIN = (
     .order_by(store_user.c.username_key != bindparam("key"))
     .limit(3)
 )
+_BY_EMAIL = select(*_USER_COLUMNS).where(_users(store_user.c.email_key == bindparam("key"))).limit(2)
+# Read from end to end: telephone numbers are looked for rarely, and have no column of their own.
+_BY_ATTRIBUTE = (
+    select(*_USER_COLUMNS).where(_users(store_user.c.attributes.like(bindparam("pattern"), escape="\\"))).limit(10)
+)
 _BY_USERNAME = select(*_USER_COLUMNS).where(_users(store_user.c.username_key == bindparam("key")))
 _BY_ID = select(*_USER_COLUMNS).where(_users(_same_id))
 _PAGE = (
@@ -115,6 +120,16 @@ _DELETE_MEMBERSHIPS = delete(store_membership).where(
 async def users_by_login(runner: Runner, tenant: int, store: str, key: str) -> Sequence[Row]:
     """At most 3 rows whose username or email is `key`, the username's first. Two index look-ups."""
     return await runner.fetch(_BY_LOGIN, tenant=tenant, store=store, key=key)
+
+
+async def users_by_email(runner: Runner, tenant: int, store: str, key: str) -> Sequence[Row]:
+    return await runner.fetch(_BY_EMAIL, tenant=tenant, store=store, key=key)
+
+
+async def users_by_attribute(runner: Runner, tenant: int, store: str, member: str) -> Sequence[Row]:
+    """`member`: name and value as they stand in the JSON text of the attributes."""
+    escaped = member.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return await runner.fetch(_BY_ATTRIBUTE, tenant=tenant, store=store, pattern=f"%{escaped}%")
 
 
 async def user_by_username(runner: Runner, tenant: int, store: str, key: str) -> Row | None:

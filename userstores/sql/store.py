@@ -105,6 +105,19 @@ class SqlUserStore:
             row = await queries.user_by_id(self._database, self._tenant, self._name, user_id)
         return None if row is None else await self._user_of(row)
 
+    async def find_by_claim(self, claim: str, value: str) -> tuple[StoreUser, ...]:
+        if claim not in ("email", "phone_number") or not is_username(value):
+            return ()
+        with store_errors(self._name):
+            if claim == "email":
+                rows = await queries.users_by_email(self._database, self._tenant, self._name, username_key(value))
+            else:
+                member = to_json({claim: value})[1:-1]
+                rows = await queries.users_by_attribute(self._database, self._tenant, self._name, member)
+        users = [await self._user_of(row) for row in rows]
+        # LIKE does not tell cases apart on every engine, and an address's member could be called like a claim.
+        return tuple(user for user in users if claim == "email" or user.attributes.get(claim) == value)[:2]
+
     async def list_users(self, after: str | None = None, limit: int = 100) -> UserPage:
         """The cursor is the last username_key of the former page."""
         limit = max(1, min(limit, PAGE_LIMIT))
