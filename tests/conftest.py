@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from identity.domain.tenants import TenantSettings
-from tests.support import network, outside, specifications
+from tests.support import key_pool, network, outside, specifications
 from tests.support.builders import Site
 from tests.support.chromium import chromium, chromium_page, without_playwright_loop
 from tests.support.postgres import PostgresCluster, find_postgres
@@ -30,6 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure() -> None:
     network.refuse_foreign_hosts()
+    key_pool.draw_from_a_pool()
 
 
 def _engines(config: pytest.Config) -> list[str]:
@@ -38,13 +39,20 @@ def _engines(config: pytest.Config) -> list[str]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "engine" in metafunc.fixturenames:
-        metafunc.parametrize("engine", _engines(metafunc.config), indirect=True, scope="session")
+        engines = _engines(metafunc.config)
+        if metafunc.definition.get_closest_marker("any_engine"):
+            engines = engines[:1]
+        metafunc.parametrize("engine", engines, indirect=True, scope="session")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     specifications.collect(config, items)
     if config.getoption("--fast"):
-        left_out = [item for item in items if _OUTSIDE.intersection(getattr(item, "fixturenames", ()))]
+        left_out = [
+            item
+            for item in items
+            if _OUTSIDE.intersection(getattr(item, "fixturenames", ())) or item.get_closest_marker("long")
+        ]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
 

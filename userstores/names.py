@@ -29,5 +29,5 @@ def split_login_name(name: str) -> tuple[str | None, str]:
 
 
 def qualified_name(store: str, username: str) -> str:
-    """`DOMAIN/user`, or the bare name in the primary store."""
-    return username if store == PRIMARY else f"{store}{SEPARATOR}{username}"
+    """`DOMAIN/user`, or the bare name in the primary store; a name there that looks qualified gets its domain, too."""
+    return username if store == PRIMARY and SEPARATOR not in username else f"{store}{SEPARATOR}{username}"

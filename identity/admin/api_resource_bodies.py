@@ -42,7 +42,7 @@ class NewDetailsType(msgspec.Struct):
 
 class NewApiResource(msgspec.Struct, rename="camel"):
     identifier: str
-    name: str = ""
+    name: str | None = None
     description: str | None = None
     requires_authorization: bool | None = True
     type: Literal["BUSINESS", "MCP"] = "BUSINESS"

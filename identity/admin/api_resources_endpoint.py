@@ -38,7 +38,7 @@ class ApiResourcesEndpoint:
             self._administered,
             request.tenant.tenant,
             identifier=body.identifier,
-            name=body.name,
+            name=body.name or "",
             description=body.description or "",
             type=body.type,
             requires_authorization=body.requires_authorization is not False,

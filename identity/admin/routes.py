@@ -53,6 +53,7 @@ def _route(name: str, method: _Method, path: str, endpoint: Endpoint, scopes: tu
         permission=Permission.API,
         scopes=scopes,
         errors="problem",
+        encoded=True,
         body_limit=1_048_576,
         summary=summary,
         parameters=("filter", "limit", "after", "before") if name in ("api_resources", "scopes") else (),

@@ -9,6 +9,7 @@ import msgspec
 from identity.administration.context import Administration
 from identity.authn.api_access import Caller
 from identity.domain.api_resources import ApiResource, ApiResourceId, ApiScope, ApiType, DetailsType, is_scope_token
+from identity.domain.details_schema import definition_problem
 from identity.domain.events import Event, EventType
 from identity.domain.management_scopes import is_internal
 from identity.domain.tenants import Tenant, TenantId
@@ -105,11 +106,13 @@ async def update_api_resource(
     present = {scope.name for scope in await scopes_of(administration, tenant, resource)}
     _check_scopes(add_scopes, beside=len(present - set(remove_scopes)))
     _check_types(add_types)
+    listed = await api_resources.list_details_types_of_api(administration.database, tenant.id, resource.id)
+    types = {each.type for each in listed}
     try:
         async with administration.database.transaction() as transaction:
             await api_resources.update_api_resource(transaction, tenant.id, changed)
             await _delete_scopes(transaction, tenant.id, present.intersection(remove_scopes))
-            for type in remove_types:
+            for type in types.intersection(remove_types):
                 await api_resources.delete_details_type(transaction, tenant.id, type)
             await _insert_parts(transaction, tenant.id, resource.id, add_scopes, add_types)
             await _changed(transaction, administration, tenant.id, EventType.API_RESOURCE_UPDATED, resource, by)
@@ -249,6 +252,9 @@ def _check_types(types: Sequence[DetailsType]) -> None:
         _text("description", type.description, MAXIMUM_DESCRIPTION)
         if len(msgspec.json.encode(type.schema)) > MAXIMUM_SCHEMA:
             raise IdentityError("invalid_type", "The schema is too large.")
+        problem = definition_problem(type.schema)
+        if problem is not None:
+            raise IdentityError("invalid_type", problem)
 
 
 def _text(field: str, value: str, limit: int, *, required: bool = False) -> str:

@@ -46,7 +46,6 @@ _OUTBOUND = (
     "sector_identifier_uri",
     "backchannel_logout_uri",
     "backchannel_client_notification_endpoint",
-    "initiate_login_uri",
 )
 _SHOWN = ("policy_uri", "tos_uri", "client_uri", "logo_uri")
 
@@ -135,10 +134,11 @@ def _authentication(application: Application) -> str | None:
         return f"token_endpoint_auth_method: {method} needs the application's keys (jwks or jwks_uri)."
     if method == "client_secret_jwt" and not application.keep_client_secret:
         return "token_endpoint_auth_method: client_secret_jwt needs keep_client_secret."
-    allowed = {"private_key_jwt": SIGNING_ALGORITHMS, "client_secret_jwt": MAC_ALGORITHMS}.get(method, ())
+    fitting = {"private_key_jwt": SIGNING_ALGORITHMS, "client_secret_jwt": MAC_ALGORITHMS}
+    # Other methods sign nothing; but libraries register their default with them too.
+    allowed = fitting.get(method, (*SIGNING_ALGORITHMS, *MAC_ALGORITHMS))
     if algorithm is not None and algorithm not in allowed:
-        fitting = f"use {', '.join(allowed)}" if allowed else "it has no meaning there"
-        return f"token_endpoint_auth_signing_alg: {algorithm!r} does not fit {method}: {fitting}."
+        return f"token_endpoint_auth_signing_alg: {algorithm!r} does not fit {method}: use {', '.join(allowed)}."
     given = [name for name in _CERTIFICATE_NAMES if getattr(application, name) is not None]
     if method == "tls_client_auth" and len(given) != 1:
         # RFC 8705 §2.1.2
@@ -177,16 +177,20 @@ def _addresses(application: Application) -> str | None:
         uri = getattr(application, name)
         if uri is not None and not _is_secure(uri):
             return f"{name} must be an https address."
+    initiate = application.initiate_login_uri
+    # OpenID Connect Dynamic Client Registration §2: https, on loopback too.
+    if initiate is not None and not (_is_secure(initiate) and initiate.startswith("https:")):
+        return "initiate_login_uri must be an https address."
     for uri in application.request_uris:
         if len(application.request_uris) > MAXIMUM_ADDRESSES or not _is_secure(uri.partition("#")[0]):
             return f"request_uris: at most {MAXIMUM_ADDRESSES} https addresses."
     for name in _SHOWN:
         uri = getattr(application, name)
-        if uri is not None and (urlsplit(uri).scheme not in ("http", "https") or not uri.isprintable()):
+        if uri is not None and (_origin(uri)[0] not in ("http", "https") or not uri.isprintable()):
             return f"{name} must be an http or https address."
     for origin in application.web_origins:
-        parts = urlsplit(origin)
-        if parts.scheme not in ("http", "https") or f"{parts.scheme}://{parts.netloc}" != origin or "@" in origin:
+        scheme, host = _origin(origin)
+        if scheme not in ("http", "https") or f"{scheme}://{host}" != origin or "@" in origin:
             return f"web_origins: {origin!r} is not an origin like https://app.example.org."
     return None
 
@@ -218,13 +222,17 @@ def _words(application: Application) -> str | None:
             return f"{item!r} cannot be a scope or audience (RFC 6749 §3.3)."
     for uri in application.resources:
         # RFC 8707 §2
-        if not urlsplit(uri).scheme or "#" in uri:
+        if not _origin(uri)[0] or "#" in uri:
             return f"resources: {uri!r} is not an absolute URI without fragment."
     return None
 
 
 def _origin(uri: str) -> tuple[str, str]:
-    parts = urlsplit(uri)
+    """Scheme and authority; both empty of what is no URI at all."""
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return "", ""
     return parts.scheme, parts.netloc
 
 

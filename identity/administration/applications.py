@@ -79,10 +79,11 @@ async def update_application(
 ) -> Application:
     """Change fields of an application; every worker sees them with its next request."""
     present = await require_application(administration, tenant, client_id)
-    application = _changed(present, settings, tenant)
-    await _prepare_tenant(administration, tenant, application)
+    await _prepare_tenant(administration, tenant, _changed(present, settings, tenant))
     place = await administration.configuration.load(tenant.handle)
     async with administration.database.transaction() as transaction:
+        present = await lock_application(transaction, tenant, client_id)
+        application = _changed(present, settings, tenant)
         version = await applications.update_application(transaction, tenant.id, application)
         if place is not None and present.enabled and not application.enabled:
             await tell_application_ended(administration.outbox, transaction, place, application.client_id)
@@ -111,30 +112,39 @@ async def list_all_applications(administration: Administration, tenant: str) -> 
 
 async def require_application(administration: Administration, tenant: Tenant, client_id: str) -> Application:
     """The application as stored now. Raises IdentityError."""
-    found = await applications.find_application(administration.database, tenant.id, client_id)
-    if found is None:
+    return _found(await applications.find_application(administration.database, tenant.id, client_id), client_id)
+
+
+async def lock_application(transaction: Transaction, tenant: Tenant, client_id: str) -> Application:
+    """The application, to be stored anew in this transaction: what somebody else changes meanwhile (disabling it,
+    ending a secret) is not undone. Raises IdentityError."""
+    return _found(await applications.lock_application(transaction, tenant.id, client_id), client_id)
+
+
+def _found(application: Application | None, client_id: str) -> Application:
+    if application is None:
         raise IdentityError("unknown_application", f"There is no application {client_id!r}.", status=404)
-    return found
+    return application
 
 
 async def add_client_secret(
     administration: Administration, tenant: Tenant, client_id: str, *, old_valid_seconds: int = 0
 ) -> Secret:
     """A new secret beside the old ones, which are valid for `old_valid_seconds` more (0: they end now)."""
-    application = await require_application(administration, tenant, client_id)
-    if application.token_endpoint_auth_method not in SECRET_METHODS:
-        raise IdentityError("no_secret", "This application does not authenticate with a secret.", status=409)
     now = administration.clock.now()
-    secret, row = _new_secret(administration, application, None, now)
     end = now + old_valid_seconds * SECOND
-    old = tuple(
-        replace(other, expires_at=end if other.expires_at is None else min(other.expires_at, end))
-        for other in application.secrets
-        if other.expires_at is None or other.expires_at > now
-    )
-    kept = old if old_valid_seconds else ()
     place = await administration.configuration.load(tenant.handle)
     async with administration.database.transaction() as transaction:
+        application = await lock_application(transaction, tenant, client_id)
+        if application.token_endpoint_auth_method not in SECRET_METHODS:
+            raise IdentityError("no_secret", "This application does not authenticate with a secret.", status=409)
+        secret, row = _new_secret(administration, application, None, now)
+        old = tuple(
+            replace(other, expires_at=end if other.expires_at is None else min(other.expires_at, end))
+            for other in application.secrets
+            if other.expires_at is None or other.expires_at > now
+        )
+        kept = old if old_valid_seconds else ()
         if place is not None and not kept:
             await tell_application_ended(administration.outbox, transaction, place, application.client_id)
         await applications.update_application(transaction, tenant.id, replace(application, secrets=(row, *kept)))
@@ -188,6 +198,9 @@ def _changed(application: Application, settings: Mapping[str, Any], tenant: Tena
     if unknown:
         raise IdentityError("invalid_application", f"{unknown[0]} is not a setting of an application.")
     changed = with_profile_defaults(replace(application, **typed_values(Application, settings)), tenant)
+    if not changed.keep_client_secret:
+        # Decision 15: nor the copies that were made before it was set so.
+        changed = replace(changed, secrets=tuple(replace(secret, sealed=None) for secret in changed.secrets))
     problem = application_problem(changed, tenant)
     if problem is not None:
         raise IdentityError("invalid_application", problem)

@@ -7,13 +7,15 @@ from dataclasses import replace
 from identity.administration.context import Administration
 from identity.administration.notification_targets import rewrap_notification_targets
 from identity.clock import SECOND
+from identity.domain.applications import ClientSecret
 from identity.domain.events import Event, EventType
 from identity.domain.keys import FIRST_ALGORITHMS, KEY_ALGORITHMS, KeyAlgorithm, SigningKey
 from identity.domain.tenants import Tenant, TenantId
 from identity.errors import IdentityError
 from identity.ids import new_id
+from identity.secrets import Sealer
 from identity.storage import signing_keys, tenants, user_stores
-from identity.storage.applications import list_applications_page, update_application
+from identity.storage.applications import list_applications_page, lock_application, update_application
 from identity.storage.database import Runner, Transaction
 from identity.storage.events import record
 from identity.tokens.jose import key_context, make_key
@@ -112,21 +114,24 @@ async def rewrap(administration: Administration, tenant: Tenant) -> int:
 async def _rewrap_client_secrets(administration: Administration, tenant: TenantId) -> int:
     sealer, count, after = administration.sealer, 0, ""
     while page := await list_applications_page(administration.database, tenant, after=after):
-        for application in page:
-            secrets = []
-            for secret in application.secrets:
-                if secret.sealed is not None:
-                    context = b"client-secret:" + secret.id.encode()
-                    plain = sealer.open(secret.sealed, context)
-                    secret = replace(
-                        secret, sealed=sealer.seal(plain, context), fingerprint=sealer.fingerprint(plain.decode())
-                    )
-                    count += 1
-                secrets.append(secret)
+        for listed in page:
             async with administration.database.transaction() as transaction:
-                await update_application(transaction, tenant, replace(application, secrets=tuple(secrets)))
+                application = await lock_application(transaction, tenant, listed.client_id)
+                if application is None:
+                    continue
+                secrets = tuple(_rewrapped(sealer, secret) for secret in application.secrets)
+                await update_application(transaction, tenant, replace(application, secrets=secrets))
+            count += sum(secret.sealed is not None for secret in secrets)
         after = page[-1].id
     return count
+
+
+def _rewrapped(sealer: Sealer, secret: ClientSecret) -> ClientSecret:
+    if secret.sealed is None:
+        return secret
+    context = b"client-secret:" + secret.id.encode()
+    plain = sealer.open(secret.sealed, context)
+    return replace(secret, sealed=sealer.seal(plain, context), fingerprint=sealer.fingerprint(plain.decode()))
 
 
 async def _present_keys(runner: Runner, tenant: TenantId, algorithm: KeyAlgorithm) -> list[SigningKey]:

@@ -34,9 +34,7 @@ async def create_notification_target(
     Without `tenant_domain` and `tenant_id` they are the handle and number of the tenant, for the root tenant those of
     an API manager's own. Raises IdentityError.
     """
-    parts = urlsplit(url)
-    well_formed = parts.scheme in ("http", "https") and parts.hostname and not parts.username and not parts.fragment
-    if not well_formed or len(url) > 500:
+    if not _is_address(url):
         raise IdentityError("invalid_target", "The address must be like https://am.example.org/internal/data/v1/notify")
     if not key_manager.isascii() or not key_manager.isprintable() or ":" in username or len(key_manager) > 100:
         raise IdentityError("invalid_target", "The username has a colon, or the key manager's type is not plain text.")
@@ -103,6 +101,17 @@ async def rewrap_notification_targets(administration: Administration, tenant: Te
 def open_target_settings(sealer: Sealer, tenant: TenantId, target: NotificationTarget) -> TargetSettings:
     """Raises ConfigurationError when they were sealed under a key that is gone."""
     return msgspec.json.decode(sealer.open(target.settings, _context(tenant, target.id)), type=TargetSettings)
+
+
+def _is_address(url: str) -> bool:
+    """Credentials belong into the settings, which are sealed: the address is shown in logs and lists."""
+    try:
+        parts = urlsplit(url)
+        named = parts.hostname and parts.port != 0
+    except ValueError:
+        return False
+    plain = url.isascii() and url.isprintable() and " " not in url and len(url) <= 500
+    return bool(plain and named and parts.scheme in ("http", "https") and "@" not in parts.netloc and "#" not in url)
 
 
 def _context(tenant: TenantId, target: str) -> bytes:

@@ -8,7 +8,7 @@ from identity.domain.applications import DEVICE_CODE, JWT_BEARER, TOKEN_EXCHANGE
 from identity.domain.tenants import Tenant
 
 _CHOSEN = "PS256"
-"""Signs for applications of a profile that name no algorithm, where the tenant's default is not allowed."""
+"""Signs for applications of a profile that name no algorithm, where the tenant's default is not allowed now."""
 _SIGNATURES = (
     "access_token_algorithm",
     "id_token_algorithm",
@@ -20,11 +20,14 @@ _ENDPOINTS = ("/oauth2/token", "/oauth2/authorize", "/oauth2/par", "/oauth2/intr
 
 
 def with_profile_defaults(application: Application, tenant: Tenant) -> Application:
-    """The application, with algorithms that its profile allows wherever none is named."""
+    """The application, with algorithms that its profile allows wherever none is named: the tenant's default of today
+    may become another one, which the profile forbids."""
     allowed = application.rules.signing_algorithms
-    if allowed is None or tenant.settings.default_algorithm in allowed:
+    if allowed is None:
         return application
-    chosen: dict[str, Any] = {name: _CHOSEN for name in _SIGNATURES if getattr(application, name) is None}
+    default = tenant.settings.default_algorithm
+    algorithm = default if default in allowed else _CHOSEN
+    chosen: dict[str, Any] = {name: algorithm for name in _SIGNATURES if getattr(application, name) is None}
     return replace(application, **chosen)
 
 
@@ -71,6 +74,6 @@ def _issuer_problem(application: Application, tenant: Tenant) -> str | None:
     if issuer is None or issuer.endswith(_ENDPOINTS):
         return (
             f"profile: {application.profile} needs an issuer that is no endpoint's address: set the tenant's issuer "
-            "to its base address first (identity tenants set)."
+            "to its base address first (identity tenants update)."
         )
     return None

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from identity.administration.applications import require_application
+from identity.administration.applications import lock_application
 from identity.administration.context import Administration
 from identity.clock import SECOND
 from identity.domain.applications import GRANT_TYPES, RESPONSE_TYPES
@@ -54,9 +54,9 @@ def new_registration_token() -> Secret:
 
 async def replace_registration_token(administration: Administration, tenant: Tenant, client_id: str) -> Secret:
     """A new registration access token for the application; the one before is dead. Raises IdentityError."""
-    application = await require_application(administration, tenant, client_id)
     token = new_registration_token()
     async with administration.database.transaction() as transaction:
+        application = await lock_application(transaction, tenant, client_id)
         changed = replace(application, registration_token=token_hash(token))
         await applications.update_application(transaction, tenant.id, changed)
     return token

@@ -21,7 +21,7 @@ from identity.storage.applications import find_application_by_id
 from identity.storage.configuration import TenantConfiguration
 from identity.storage.database import Conflict, Transaction
 from identity.storage.events import record
-from userstores.names import qualified_name, split_login_name
+from userstores.names import PRIMARY, qualified_name, split_login_name
 from userstores.spi import NotSupported, StoreUnavailable
 
 MAXIMUM_CHANGES = 1000
@@ -209,19 +209,45 @@ async def _checked(
     if not MANAGEMENT_SCOPES.keys() >= internal:
         raise IdentityError("invalid_role", f"There is no scope {min(internal - MANAGEMENT_SCOPES.keys())[:100]!r}.")
     _require_held(present | changes.add_scopes, by)
-    for scope in changes.add_scopes - internal:
+    added = changes.add_scopes - present
+    for scope in added - internal:
         if await find_scope(administration.database, tenant.id, scope) is None:
             raise IdentityError("invalid_role", f"There is no scope {scope[:100]!r}.")
     kept = internal if role.is_admin else frozenset[str]()
     return RoleChanges(
         name=changes.name,
-        add_scopes=changes.add_scopes - kept,
+        add_scopes=added - kept,
         remove_scopes=changes.remove_scopes - kept,
         add_users=frozenset([await user_of_role(administration, tenant, user) for user in changes.add_users]),
-        remove_users=changes.remove_users,
+        remove_users=frozenset([await _leaving_user(administration, tenant, user) for user in changes.remove_users]),
         add_groups=await _groups(administration, tenant, changes.add_groups),
-        remove_groups=changes.remove_groups,
+        remove_groups=await _leaving_groups(administration, tenant, role, changes.remove_groups),
     )
+
+
+async def _leaving_user(administration: Administration, tenant: TenantConfiguration, value: str) -> str:
+    """By the names that make one a member; somebody who is nowhere may still be listed."""
+    try:
+        return await user_of_role(administration, tenant, value)
+    except IdentityError as error:
+        if error.code != "invalid_role":
+            raise
+        return value
+
+
+async def _leaving_groups(
+    administration: Administration, tenant: TenantConfiguration, role: Role, names: frozenset[str]
+) -> frozenset[str]:
+    """As the role has them, however they are spelled: a removal that misses would leave the right in place."""
+    if not names:
+        return names
+    members = await roles.members_of_role(administration.database, tenant.id, role.id, "group", count=1_000_000)
+    listed = {member.casefold(): member for member in members}
+    found: set[str] = set()
+    for name in names:
+        domain, group = split_login_name(name)
+        found.add(listed.get(qualified_name(domain or PRIMARY, group).casefold(), name))
+    return frozenset(found)
 
 
 def _require_held(scopes: frozenset[str], by: Caller | None) -> None:
@@ -236,20 +262,28 @@ def _require_held(scopes: frozenset[str], by: Caller | None) -> None:
 async def _groups(administration: Administration, tenant: TenantConfiguration, names: Iterable[str]) -> frozenset[str]:
     """Groups as their stores spell them. Raises IdentityError for one that is nowhere."""
     found: set[str] = set()
+    known: dict[str, dict[str, str]] = {}
     for name in names:
         domain, group = split_login_name(name)
-        store = administration.people.stores(tenant).get(domain or "PRIMARY")
-        try:
-            known = await store.groups() if store is not None else ()
-        except StoreUnavailable as error:
-            raise store_unavailable(error) from None
-        except NotSupported:
-            known = ()
-        spelled = next((other for other in known if other.casefold() == group.casefold()), None)
-        if store is None or spelled is None:
+        domain = domain or PRIMARY
+        if domain not in known:
+            known[domain] = await _groups_of_store(administration, tenant, domain)
+        spelled = known[domain].get(group.casefold())
+        if spelled is None:
             raise IdentityError("invalid_role", f"There is no group {name[:100]!r}.")
-        found.add(qualified_name(store.name, spelled))
+        found.add(qualified_name(domain, spelled))
     return frozenset(found)
+
+
+async def _groups_of_store(administration: Administration, tenant: TenantConfiguration, domain: str) -> dict[str, str]:
+    """Every group of it as it spells them, by case-folded name; none of a store that is not there or has none."""
+    store = administration.people.stores(tenant).get(domain)
+    try:
+        return {group.casefold(): group for group in (await store.groups() if store is not None else ())}
+    except StoreUnavailable as error:
+        raise store_unavailable(error) from None
+    except NotSupported:
+        return {}
 
 
 async def _apply(transaction: Transaction, tenant: TenantId, role: RoleId, changes: RoleChanges) -> None:

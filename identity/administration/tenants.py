@@ -64,7 +64,10 @@ async def create_tenant(
 
 async def require_tenant(administration: Administration, handle: str) -> Tenant:
     """The tenant as stored now. Raises IdentityError."""
-    tenant = await tenants.find_tenant(administration.database, handle)
+    return _found(await tenants.find_tenant(administration.database, handle), handle)
+
+
+def _found(tenant: Tenant | None, handle: str) -> Tenant:
     if tenant is None:
         raise IdentityError("unknown_tenant", f"There is no tenant {handle!r}.", status=404)
     return tenant
@@ -75,10 +78,11 @@ async def change_tenant_settings(
 ) -> Tenant:
     """Apply `change` to the settings; every worker sees them with its next request."""
     tenant = await require_tenant(administration, handle)
-    changed = replace(tenant, settings=change(tenant.settings))
-    await ensure_keys(administration, tenant, (changed.settings.default_algorithm,))
+    await ensure_keys(administration, tenant, (change(tenant.settings).default_algorithm,))
     async with administration.database.transaction() as transaction:
-        await tenants.update_tenant(transaction, changed)
+        # Read once more: what somebody else changes meanwhile is not undone.
+        tenant = _found(await tenants.lock_tenant(transaction, handle), handle)
+        await tenants.update_tenant(transaction, replace(tenant, settings=change(tenant.settings)))
         await record(transaction, Event(tenant=tenant.id, type=EventType.TENANT_UPDATED, at=administration.clock.now()))
     return await require_tenant(administration, handle)
 
@@ -136,7 +140,10 @@ def _certificate_problem(entry: AdministratorCertificate) -> str | None:
 
 
 def _possible_issuer(issuer: str) -> bool:
-    parts = urlsplit(issuer)
+    try:
+        parts = urlsplit(issuer)
+    except ValueError:
+        return False
     loopback = parts.hostname in ("localhost", "127.0.0.1", "::1")
     return (
         bool(parts.hostname)
@@ -147,7 +154,7 @@ def _possible_issuer(issuer: str) -> bool:
 
 async def set_tenant_enabled(administration: Administration, handle: str, enabled: bool) -> None:
     """A disabled tenant answers 404 everywhere, and its tokens are inactive."""
-    tenant = await require_tenant(administration, handle)
     async with administration.database.transaction() as transaction:
+        tenant = _found(await tenants.lock_tenant(transaction, handle), handle)
         await tenants.update_tenant(transaction, replace(tenant, enabled=enabled))
         await record(transaction, Event(tenant=tenant.id, type=EventType.TENANT_UPDATED, at=administration.clock.now()))

@@ -1,4 +1,4 @@
-"""Consent: which scopes a person has allowed an application, asked once and remembered until taken back."""
+"""Consent: what a person has allowed an application, asked once and remembered until taken back."""
 
 from identity.authn.revocation_notices import tell_subject_ended
 from identity.clock import Clock
@@ -8,8 +8,11 @@ from identity.domain.users import SubjectId
 from identity.messaging.outbox import Outbox
 from identity.storage import consents, grants
 from identity.storage.configuration import TenantConfiguration
+from identity.storage.consents import Consent
 from identity.storage.database import Database
 from identity.storage.events import record
+
+NOTHING = Consent(frozenset(), frozenset())
 
 
 class Consents:
@@ -19,31 +22,49 @@ class Consents:
         self._clock = clock
 
     async def missing(
-        self, tenant: TenantConfiguration, application: Application, subject: SubjectId, scope: str, *, ask: bool
-    ) -> list[str]:
-        """The scopes to ask about, in the request's order; all of them when `ask` (`prompt=consent`).
+        self,
+        tenant: TenantConfiguration,
+        application: Application,
+        subject: SubjectId,
+        scope: str,
+        *,
+        ask: bool,
+        resources: str = "",
+    ) -> list[str] | None:
+        """The scopes to ask about, in the request's order; None when nobody has to be asked. `ask`: in any case.
 
-        OpenID Connect Core §11: `offline_access` needs consent even where the rest goes without.
+        A request without a scope is asked about too, once: it tells the application who the person is. OpenID Connect
+        Core §11: `offline_access` needs consent even where the rest goes without.
         """
         wanted = scope.split()
         if ask:
             return wanted
         if application.skip_consent and "offline_access" not in wanted:
-            return []
-        known = await consents.find_consented_scopes(self._database, tenant.id, subject, application.id)
-        if application.skip_consent and "offline_access" in known:
-            return []
-        return wanted if any(item not in known for item in wanted) else []
+            return None
+        known = await consents.find_consent(self._database, tenant.id, subject, application.id)
+        if known is None:
+            return wanted
+        if application.skip_consent:
+            return None if "offline_access" in known.scopes else wanted
+        allowed = known.scopes.issuperset(wanted) and known.resources.issuperset(resources.split())
+        return None if allowed else wanted
 
     async def remember(
-        self, tenant: TenantConfiguration, application: ApplicationId, subject: SubjectId, scope: str, trace_id: str
+        self,
+        tenant: TenantConfiguration,
+        application: ApplicationId,
+        subject: SubjectId,
+        scope: str,
+        trace_id: str,
+        *,
+        resources: str = "",
     ) -> None:
-        """Add `scope` to what is remembered."""
+        """Add `scope` and `resources` to what is remembered."""
         now = self._clock.now()
-        known = await consents.find_consented_scopes(self._database, tenant.id, subject, application)
-        together = " ".join(sorted(known | set(scope.split())))
+        known = await consents.find_consent(self._database, tenant.id, subject, application) or NOTHING
+        together = Consent(known.scopes.union(scope.split()), known.resources.union(resources.split()))
         async with self._database.transaction() as transaction:
-            await consents.remember_consent(transaction, tenant.id, subject, application, scope=together, now=now)
+            await consents.remember_consent(transaction, tenant.id, subject, application, together, now=now)
             await record(
                 transaction,
                 Event(

@@ -64,7 +64,10 @@ class ConsentPages:
             asked = flow.record.question.scope.split() if flow.record.question else []
             allowed = " ".join(s for s in asked if s in ticked or s == "openid")
             await self._flows.answer_consent(flow, allowed)
-            await self._consents.remember(request.tenant, application.id, session.subject, allowed, request.trace_id)
+            resources = flow.record.question.resources if flow.record.question else ""
+            await self._consents.remember(
+                request.tenant, application.id, session.subject, allowed, request.trace_id, resources=resources
+            )
         else:
             await self._flows.answer_consent(flow, None)
             await self._consents.denied(request.tenant, application.id, session.subject, request.trace_id)

@@ -39,10 +39,10 @@ PASSWORD_ONLY = Definition((Step((password.NAME,)),))
 
 @dataclass(frozen=True, slots=True)
 class ConsentQuestion:
-    """What the consent page asks about; not more than one of the first two is empty."""
+    """What the consent page asks about."""
 
     scope: str
-    """Each scope may be left out by the person."""
+    """Each scope may be left out by the person; one that stands for requested claims was perhaps not asked for."""
     details: str = ""
     """JSON of `authorization_details` (RFC 9396), allowed or refused as a whole."""
     resources: str = ""

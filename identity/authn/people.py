@@ -149,7 +149,7 @@ class People:
                 # Unique by each claim alone: a second person who has one of them must not be told apart by luck.
                 return None
             if claim == "email":
-                having = {key: user for key, user in having.items() if user.attributes.get("email_verified") is True}
+                having = {key: user for key, user in having.items() if _has_address(user, value)}
             found = having if found is None else {key: user for key, user in found.items() if key in having}
         if not found:
             return None
@@ -171,6 +171,13 @@ class People:
     async def close(self) -> None:
         for _, store in self._built.values():
             await store.close()
+
+
+def _has_address(user: StoreUser, address: str) -> bool:
+    """Whether they have verified this very address: capitals aside, but not the look-alikes that stores fold too."""
+    own = user.attributes.get("email")
+    same = own == address or (str(own).lower() == address.lower() and (f"{own}{address}").isascii())
+    return same and user.attributes.get("email_verified") is True
 
 
 def store_context(tenant: int, name: str) -> bytes:

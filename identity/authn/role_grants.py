@@ -24,6 +24,8 @@ class ScopeBook:
 
     apis: Mapping[str, str]
     roles: Mapping[str, RoleGrants]
+    of_groups: tuple[RoleGrants, ...]
+    """Those of the roles that people have by a group."""
 
 
 class RoleGrantsOfPeople:
@@ -41,7 +43,8 @@ class RoleGrantsOfPeople:
         for id, grants in roles.items():
             if grants.role.is_admin:
                 roles[id] = replace(grants, scopes=grants.scopes | MANAGEMENT_SCOPES.keys())
-        book = ScopeBook(await load_scope_names(self._database, tenant.id), roles)
+        of_groups = tuple(grants for grants in roles.values() if grants.groups)
+        book = ScopeBook(await load_scope_names(self._database, tenant.id), roles, of_groups)
         self._books[tenant.id] = (tenant.tenant.version, book)
         if len(self._books) > CACHED_TENANTS:
             self._books.popitem(last=False)
@@ -62,15 +65,16 @@ class RoleGrantsOfPeople:
         `groups` as `qualified_groups` puts them, when they are known; else their store is asked, if that can matter.
         Raises Unavailable when it does not answer.
         """
+
+        def counts(grants: RoleGrants) -> bool:
+            return (grants.role.audience_type, grants.role.audience) == (audience_type, audience)
+
         book = await self.book(tenant)
-        roles = [
-            grants
-            for grants in book.roles.values()
-            if (grants.role.audience_type, grants.role.audience) == (audience_type, audience)
-        ]
+        wanted = frozenset(wanted)
         held = await roles_of_user(self._database, tenant.id, subject)
-        granted = {scope for grants in roles if grants.role.id in held for scope in grants.scopes}.intersection(wanted)
-        by_group = [grants for grants in roles if grants.groups and not granted.issuperset(grants.scopes & set(wanted))]
+        own = [book.roles[id] for id in held if id in book.roles]
+        granted = {scope for grants in own if counts(grants) for scope in grants.scopes & wanted}
+        by_group = [each for each in book.of_groups if counts(each) and not granted.issuperset(each.scopes & wanted)]
         if by_group:
             if groups is None:
                 groups = await self._groups(tenant, subject)

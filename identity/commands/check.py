@@ -67,21 +67,26 @@ def _findings(data: Path | None) -> list[Finding]:
                 if store.enabled:
                     report = await test_store(administration, tenant, store.name)
                     findings.append((report.ok, f"tenant {listed.handle}: store {store.name}: {report.reason}"))
-            findings += await _application_findings(administration, listed.handle)
+            findings += await _application_findings(administration, tenant.tenant)
         return findings
 
     return with_administration(data, work)
 
 
-async def _application_findings(administration: Any, tenant: str) -> list[Finding]:
+async def _application_findings(administration: Any, tenant: Any) -> list[Finding]:
+    """Settings of a tenant may have changed since an application was saved: its issuer, for one (decision 1)."""
     from identity.administration.application_advice import application_advice
     from identity.administration.applications import list_all_applications
+    from identity.administration.profile_rules import profile_problem
 
-    return [
-        (None, f"tenant {tenant}: application {application.client_id}: {advice}")
-        for application in await list_all_applications(administration, tenant)
-        for advice in application_advice(application)
-    ]
+    findings: list[Finding] = []
+    for application in await list_all_applications(administration, tenant.handle):
+        place = f"tenant {tenant.handle}: application {application.client_id}"
+        problem = profile_problem(application, tenant)
+        if problem is not None:
+            findings.append((False, f"{place}: {problem}"))
+        findings += [(None, f"{place}: {advice}") for advice in application_advice(application)]
+    return findings
 
 
 def _issuer_findings(tenant: Any) -> list[Finding]:

@@ -1,7 +1,8 @@
 """Filters as SCIM has them (RFC 7644 §3.4.2.2), parsed to a tree under bounds and judged in memory.
 
-Beyond the grammar, a value may come without quotation marks, as API managers send it: it then ends at `and`, `or`, a
-closing parenthesis, or the end. What may be compared is named by the caller; all else is refused (attack class 27).
+Beyond the grammar, a value may come without quotation marks, as API managers send it: it then ends where `and` or `or`
+joins another comparison, at a closing parenthesis that it did not open, or at the end. What may be compared is named by
+the caller; all else is refused (attack class 27).
 """
 
 import json
@@ -159,13 +160,30 @@ class _Parser:
         if token.startswith('"'):
             self.take()
             return _unquoted(token)
-        start = self._place
-        while self.peek() not in ("", "(", ")") and self.peek().lower() not in ("and", "or"):
+        start, inside = self._place, 0
+        while word := self.peek():
+            belongs = inside > 0 if word == ")" else self._place > start or word != "("
+            if not belongs or self._goes_on(word):
+                break
+            inside += (word == "(") - (word == ")")
             self.take()
+        if inside:
+            raise FilterError("A parenthesis of the filter is not closed.")
         value = self._text[start : self._place].strip()
         if not value:
             raise FilterError("A comparison of the filter has no value.")
         return value
+
+    def _goes_on(self, word: str) -> bool:
+        """Whether this `and` or `or` joins another comparison, instead of being part of a name without quotation marks
+        like `Sales and Marketing`."""
+        if word.lower() not in ("and", "or"):
+            return False
+        place = self._place
+        self.take()
+        following, operator = self.take().lower(), self.peek().lower()
+        self._place = place
+        return following in ("", "(", "not") or operator in _OPERATORS
 
 
 def _unquoted(token: str) -> str:
@@ -174,6 +192,9 @@ def _unquoted(token: str) -> str:
     except ValueError:
         raise FilterError("A string in the filter is malformed.") from None
     assert isinstance(value, str)
+    # What no database column holds, written as an escape.
+    if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise FilterError("A string in the filter holds what is no text.")
     return value
 
 

@@ -27,6 +27,10 @@ MANAGEMENT_SCOPES: dict[str, str] = {
     "internal_dcr_view": "Read registered applications and their secrets",
     "internal_dcr_update": "Change registered applications",
     "internal_dcr_delete": "Delete registered applications",
+    "internal_application_mgt_create": "Register applications",
+    "internal_application_mgt_view": "Read registered applications and their secrets",
+    "internal_application_mgt_update": "Change registered applications",
+    "internal_application_mgt_delete": "Delete registered applications",
 }
 
 

@@ -4,7 +4,9 @@ Its scopes belong to the API resource that the newer connector uses too; its bin
 API manager has for them.
 """
 
+from collections.abc import Iterable
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -32,7 +34,7 @@ class ScopeBinding(msgspec.Struct, rename="camel"):
 
 class LegacyScope(msgspec.Struct, rename="camel"):
     name: str
-    display_name: str = ""
+    display_name: str | None = None
     description: str | None = None
     bindings: list[str] | None = None
     scope_bindings: list[ScopeBinding] | None = None
@@ -54,7 +56,8 @@ class LegacyScopesEndpoint:
         await self._access.require(request)
         resource = await self._resource(request.tenant)
         scopes = [] if resource is None else await self._scopes(request.tenant, resource)
-        return json_response(200, [await self._shown(request.tenant, scope) for scope in scopes])
+        roles_of = await stored_roles.load_role_names(self._administered.database, request.tenant.id)
+        return json_response(200, [_shown(scope, roles_of.get(scope.name, ())) for scope in scopes])
 
     async def create(self, request: Request) -> Response:
         caller = await self._access.require(request)
@@ -81,7 +84,7 @@ class LegacyScopesEndpoint:
                 self._administered, tenant.tenant, resource, add_scopes=[scope], by=caller
             )
         await self._bind(tenant, caller, scope.name, body.role_names())
-        location = f"{tenant.prefix}{PATH}/name/{scope.name}"
+        location = f"{tenant.prefix}{PATH}/name/{quote(scope.name, safe='')}"
         return json_response(201, await self._shown(tenant, scope), [(b"location", location.encode())])
 
     async def show(self, request: Request) -> Response:
@@ -157,11 +160,15 @@ class LegacyScopesEndpoint:
         return [role for role in found if role is not None and role.audience_type == "organization"]
 
     async def _shown(self, tenant: TenantConfiguration, scope: ApiScope) -> dict[str, Any]:
-        names = sorted(manager_name_of_role(role.name) for role in await self._roles_of(tenant, scope.name))
-        return {
-            "name": scope.name,
-            "displayName": scope.display_name or scope.name,
-            "description": scope.description,
-            "bindings": names,
-            "scopeBindings": [{"bindingType": "DEFAULT", "binding": names}],
-        }
+        return _shown(scope, [role.name for role in await self._roles_of(tenant, scope.name)])
+
+
+def _shown(scope: ApiScope, roles: Iterable[str]) -> dict[str, Any]:
+    names = sorted(manager_name_of_role(role) for role in roles)
+    return {
+        "name": scope.name,
+        "displayName": scope.display_name or scope.name,
+        "description": scope.description,
+        "bindings": names,
+        "scopeBindings": [{"bindingType": "DEFAULT", "binding": names}],
+    }

@@ -38,6 +38,7 @@ def _route(name: str, method: _Method, path: str, endpoint: Endpoint, scopes: tu
         permission=Permission.API,
         scopes=scopes,
         errors="problem",
+        encoded=True,
         summary=summary,
         parameters=("username*", "domain", "dialect") if name == "user_claims" else (),
     )

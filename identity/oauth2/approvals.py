@@ -14,6 +14,8 @@ from identity.domain.users import SubjectId
 from identity.errors import IdentityError
 from identity.ids import new_id
 from identity.oauth2.authorization_issuer import OFFLINE_GRANT_SECONDS, PersonGone
+from identity.oauth2.resources import invalid_target
+from identity.oauth2.scope_policy import ScopePolicy
 from identity.secrets import Sealer
 from identity.storage import grants
 from identity.storage.database import Database, Writer
@@ -22,6 +24,12 @@ from identity.storage.pending_authorizations import decide_pending_authorization
 from identity.storage.write_batch import WriteBatch
 from identity.tokens.claims import names_of_scope, seal_claims, select_claims
 from identity.web.messages import Request
+
+
+def require_resource(application: Application, resources: tuple[str, ...]) -> None:
+    """The person is asked about all that the token can be for, so it is named at the start. Raises OAuthError."""
+    if application.require_resource and not resources:
+        raise invalid_target("The parameter resource is missing: name the API that the token is for.")
 
 
 class AlreadyDecided(IdentityError):
@@ -57,21 +65,28 @@ class Notices(Protocol):
 
 
 class Approvals:
-    def __init__(self, database: Database, people: People, sealer: Sealer, notices: Notices, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, people: People, scopes: ScopePolicy, sealer: Sealer, notices: Notices, clock: Clock
+    ) -> None:
         self._database = database
         self._people = people
+        self._scopes = scopes
         self._sealer = sealer
         self._notices = notices
         self._clock = clock
 
     async def approve(
-        self, http: Request, pending: PendingAuthorization, application: Application, sign_in: SignIn, scope: str
-    ) -> None:
-        """Raises AlreadyDecided; PersonGone or StoreUnavailable: who is disabled in a directory is noticed here."""
+        self, http: Request, pending: PendingAuthorization, application: Application, sign_in: SignIn, asked: str
+    ) -> str:
+        """Of `asked`, the scope that is granted by the roles and APIs of this moment.
+
+        Raises AlreadyDecided; PersonGone or StoreUnavailable: who is disabled in a directory is noticed here.
+        """
         subject = await self._people.subject(http.tenant, sign_in.subject)
         person = await self._people.current(http.tenant, subject) if subject is not None else None
         if person is None or person.subject.epoch != sign_in.epoch:
             raise PersonGone
+        scope = " ".join(await self._scopes.allowed(http.tenant, application, sign_in.subject, asked.split()))
         now = self._clock.now()
         grant = self._grant(http, pending, person, sign_in, scope, now)
         code = AuthorizationCode(
@@ -93,6 +108,7 @@ class Approvals:
         await self._notices.decided(batch, application, pending)
         if not await self._database.commit(batch):
             raise AlreadyDecided
+        return scope
 
     async def deny(
         self, http: Request, pending: PendingAuthorization, application: Application, subject: SubjectId

@@ -25,6 +25,12 @@ from identity.oauth2.response_types import read_response_mode, read_response_typ
 from identity.oauth2.sender_constraint import jkt_confirmation
 from identity.tokens.jose import MAXIMUM_JWT
 
+PARAMETERS = frozenset({
+    "acr_values", "authorization_details", "claims", "client_id", "code_challenge", "code_challenge_method", "dpop_jkt",
+    "id_token_hint", "login_hint", "max_age", "nonce", "prompt", "redirect_uri", "registration", "resource",
+    "response_mode", "response_type", "scope", "state", "ui_locales",
+})  # fmt: skip
+"""Every parameter that a check reads; RFC 6749 §3.1: others are ignored."""
 MAXIMUM_VALUE = 2048
 MAXIMUM_SCOPES = 200
 _LONG_VALUES = {"claims": 8192, "state": 8192, "authorization_details": 8192, "id_token_hint": MAXIMUM_JWT}
@@ -85,6 +91,9 @@ def needs_signed_request(draft: Draft) -> bool:
 
 def read_scope(draft: Draft) -> None:
     """Which of them the application gets, `oauth2.scope_policy` says once the person is known."""
+    if needs_signed_request(draft) and not draft.parameters.keys() & {"scope", "authorization_details"}:
+        # FAPI 1 Advanced §5.2.3 (8): one beside the request object does not count, and the client may believe it does.
+        raise OAuthError("invalid_request", "The parameter scope is missing: it has to be in the request object.")
     asked = list(dict.fromkeys(draft.parameters.get("scope", "").split()))
     if len(asked) > MAXIMUM_SCOPES:
         raise OAuthError("invalid_scope", "There are too many scopes.")

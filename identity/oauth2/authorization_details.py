@@ -71,7 +71,7 @@ def read(text: str) -> Details:
         raise invalid("It is not a JSON array of objects whose members are all different.") from None
     if not isinstance(value, list) or not 0 < len(value) <= MAXIMUM_OBJECTS:
         raise invalid(f"It must be a JSON array of 1 to {MAXIMUM_OBJECTS} objects.")
-    if _depth(value) > MAXIMUM_DEPTH:
+    if not _is_shallow(value, MAXIMUM_DEPTH):
         raise invalid("It is nested too deeply.")
     if any(not isinstance(item, dict) or not isinstance(item.get("type"), str) for item in value):
         raise invalid("Each object needs a type, which is a string.")
@@ -125,12 +125,12 @@ def invalid(public: str, *, detail: str = "") -> OAuthError:
     return OAuthError("invalid_authorization_details", f"authorization_details: {public}", detail=detail)
 
 
-def _depth(value: Any) -> int:
-    if isinstance(value, dict):
-        return 1 + max(map(_depth, value.values()), default=0)
-    if isinstance(value, list):
-        return 1 + max(map(_depth, value), default=0)
-    return 0
+def _is_shallow(value: Any, depth: int) -> bool:
+    """Whether nothing lies deeper than `depth` objects and arrays; it looks no deeper than that itself."""
+    if not isinstance(value, dict | list):
+        return True
+    members = value.values() if isinstance(value, dict) else value
+    return depth > 0 and all(_is_shallow(member, depth - 1) for member in members)
 
 
 def _distinct(members: list[tuple[str, Any]]) -> dict[str, Any]:

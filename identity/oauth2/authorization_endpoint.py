@@ -28,6 +28,7 @@ from identity.oauth2.authorization_request import (
     RefusedRequest,
 )
 from identity.oauth2.authorization_response import AuthorizationResponses, new_request
+from identity.oauth2.claims_consent import as_allowed
 from identity.oauth2.client_metadata_documents import ClientMetadataDocuments
 from identity.oauth2.errors import OAuthError
 from identity.oauth2.native_login import DIRECT, error_answer
@@ -243,8 +244,9 @@ class AuthorizationEndpoint:
             raise FlowNotFound("the session has ended")
         if not _is_expected(http.tenant, application, session, request):
             raise RefusedRequest(request, OAuthError(*LOGIN_REQUIRED))
-        allowed = flow.record.allowed_scope
-        scope = request.scope if allowed is None else allowed
+        allowed, scope = flow.record.allowed_scope, request.scope
+        if allowed is not None:
+            request, scope = as_allowed(request, allowed.split())
         decision = await self._decision(http.tenant, application, request, session, scope)
         if allowed is None:
             question = await self._issuer.missing_consent(http.tenant, decision)

@@ -18,6 +18,7 @@ from identity.domain.login_flows import LoginFlow
 from identity.domain.sessions import SsoSession
 from identity.ids import new_id, new_secret
 from identity.oauth2.authorization_request import AuthorizationRequest
+from identity.oauth2.claims_consent import scopes_of_claims
 from identity.oauth2.front_channel_tokens import FrontChannelTokens
 from identity.secrets import Sealer, token_hash
 from identity.storage import grants, login_flows, pushed_requests
@@ -70,11 +71,14 @@ class AuthorizationIssuer:
         ask = "consent" in request.prompt
         details = request.authorization_details if ask or not application.skip_consent else ""
         scopes = await self._consents.missing(
-            tenant, application, decision.session.subject, decision.scope, ask=ask or bool(details)
+            tenant,
+            application,
+            decision.session.subject,
+            " ".join([*decision.scope.split(), *scopes_of_claims(request, decision.scope)]),
+            ask=ask or bool(details),
+            resources=request.resources,
         )
-        if not scopes and not details:
-            return None
-        return ConsentQuestion(" ".join(scopes), details, request.resources)
+        return None if scopes is None else ConsentQuestion(" ".join(scopes), details, request.resources)
 
     async def issue(self, http: Request, decision: Decision, flow: LoginFlow | None) -> dict[str, Any]:
         """The parameters of the response; `flow`, when there is one, is used up with it.

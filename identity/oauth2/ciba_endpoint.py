@@ -4,23 +4,30 @@ from dataclasses import replace
 
 from identity.authn.people import Person
 from identity.clock import SECOND, Clock
-from identity.domain.applications import CIBA
+from identity.domain.applications import CIBA, Application
 from identity.domain.pending_authorizations import AUTH_REQ_ID_PREFIX, AskedAuthorization, PendingAuthorization
 from identity.ids import new_secret
+from identity.oauth2.approvals import require_resource
 from identity.oauth2.asked_targets import AskedTargets
 from identity.oauth2.backchannel_authenticator import BackchannelAuthenticator, BackchannelRequest, CannotAsk
 from identity.oauth2.ciba_hints import CibaHints
 from identity.oauth2.ciba_ping import CibaPings
 from identity.oauth2.ciba_request import CibaRequest, CibaRequests
 from identity.oauth2.client_authentication import ClientAuthentication, refuse_query_credentials
-from identity.oauth2.errors import OAuthError
+from identity.oauth2.errors import OAuthError, TooManyRequests
 from identity.oauth2.scope_policy import ScopePolicy
 from identity.secrets import token_hash
 from identity.storage.database import Database
-from identity.storage.pending_authorizations import decide_pending_authorization, insert_pending_authorization
+from identity.storage.pending_authorizations import (
+    count_waiting_of_application,
+    decide_pending_authorization,
+    insert_pending_authorization,
+)
 from identity.web.messages import Request, Response, json_response
 
 REPEATABLE = frozenset({"resource"})
+MAXIMUM_WAITING = 20
+"""Requests of one application that wait for one person."""
 
 
 class CibaEndpoint:
@@ -57,9 +64,11 @@ class CibaEndpoint:
                 raise OAuthError("unauthorized_client", "This application may not use backchannel authentication.")
             request = await self._requests.read(http, application, form)
             resources, details = await self._targets.read(http.tenant, application, request.parameters)
+            require_resource(application, resources)
             person = await self._hints.find(http.tenant, request)
         finally:
             await self._clients.confirm(http, application)
+        await self._require_room(http, application, person)
         names = await self._scopes.allowed(http.tenant, application, person.subject.id, request.scope.split())
         asked = AskedAuthorization(
             scope=" ".join(names),
@@ -81,6 +90,14 @@ class CibaEndpoint:
                 "interval": pending.interval,
             },
         )
+
+    async def _require_room(self, http: Request, application: Application, person: Person) -> None:
+        """No application fills a person's page, so that what others ask would not be seen. Raises TooManyRequests."""
+        waiting = await count_waiting_of_application(
+            self._database, http.tenant.id, person.subject.id, application.id, self._clock.now()
+        )
+        if waiting >= MAXIMUM_WAITING:
+            raise TooManyRequests(http.tenant.settings.ciba_interval)
 
     def _pending(
         self, http: Request, request: CibaRequest, person: Person, asked: AskedAuthorization

@@ -65,9 +65,12 @@ class CibaHints:
         if len(name) > MAXIMUM_NAME:
             return None
         found = await self._people.find_by_name(tenant, name)
-        if found is None and "@" in name:
-            found = await self._people.find_by_claims(tenant, {"email": name})
-        return found
+        if "@" not in name:
+            return found
+        owner = await self._people.find_by_claims(tenant, {"email": name})
+        # Whoever calls themselves by another's address must not be asked in their place.
+        both = found is not None and owner is not None and found.subject.id != owner.subject.id
+        return None if both else found or owner
 
     async def _by_id_token(self, tenant: TenantConfiguration, application: Application, hint: str) -> Person | None:
         """An expired one counts: it says who, not whether they still may."""

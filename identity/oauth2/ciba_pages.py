@@ -11,15 +11,18 @@ from pydantic import SecretStr
 from identity.authn.consent import Consents
 from identity.authn.consent_details import shown_details, shown_resources
 from identity.authn.people import People
+from identity.authn.shown_application import shown_application
 from identity.authn.sso_sessions import PASSWORD_ACR, SsoSessions
 from identity.clock import Clock, as_datetime
 from identity.domain.applications import Application
 from identity.domain.pending_authorizations import PendingAuthorization
+from identity.domain.sessions import SsoSession
 from identity.domain.users import SubjectId
 from identity.errors import IdentityError
 from identity.oauth2.approvals import AlreadyDecided, Approvals, SignIn
 from identity.oauth2.authorization_issuer import PersonGone
 from identity.oauth2.page_sign_in import PageSignIn
+from identity.oauth2.scope_policy import ScopePolicy
 from identity.secrets import token_hash
 from identity.storage import applications
 from identity.storage.database import Database
@@ -41,6 +44,7 @@ class CibaPages:
         sign_in: PageSignIn,
         consents: Consents,
         approvals: Approvals,
+        scopes: ScopePolicy,
         database: Database,
         pages: PageResponses,
         clock: Clock,
@@ -49,6 +53,7 @@ class CibaPages:
         self._sign_in = sign_in
         self._consents = consents
         self._approvals = approvals
+        self._scopes = scopes
         self._database = database
         self._pages = pages
         self._clock = clock
@@ -65,7 +70,7 @@ class CibaPages:
             action=f"{request.tenant.prefix}{DECISION_PATH}",
             csrf_token=self._pages.token(session.cookie_hash.hex(), _FORM),
             user={"display_name": session.display_name, "username": session.username},
-            requests=[shown for pending in waiting if (shown := await self._shown(request, pending))],
+            requests=[shown for pending in waiting if (shown := await self._shown(request, session, pending))],
             notice=notice if notice in _NOTICES else None,
             account_path=f"{request.tenant.prefix}/account",
         )
@@ -84,26 +89,31 @@ class CibaPages:
         allowed = form.get("decision") == "allow"
         if allowed:
             try:
-                await self._approvals.approve(request, pending, application, SignIn.of(session), pending.asked.scope)
+                sign_in, asked = SignIn.of(session), pending.asked
+                scope = await self._approvals.approve(request, pending, application, sign_in, asked.scope)
             except PersonGone:
                 return redirect(f"{request.tenant.prefix}{PATH}")
             await self._consents.remember(
-                request.tenant, application.id, session.subject, pending.asked.scope, request.trace_id
+                request.tenant, application.id, session.subject, scope, request.trace_id, resources=asked.resources
             )
         else:
             await self._approvals.deny(request, pending, application, session.subject)
         notice = urlencode({"notice": "allowed" if allowed else "denied"})
         return redirect(f"{request.tenant.prefix}{PATH}?{notice}")
 
-    async def _shown(self, request: Request, pending: PendingAuthorization) -> dict[str, object] | None:
+    async def _shown(
+        self, request: Request, session: SsoSession, pending: PendingAuthorization
+    ) -> dict[str, object] | None:
         application = await applications.find_application_by_id(self._database, request.tenant.id, pending.application)
         if application is None or not application.enabled:
             return None
         return {
             "id": pending.hash.hex(),
-            "application": application.shown_name,
+            "application": await shown_application(self._database, request.tenant, application, ""),
             "binding_message": pending.asked.binding_message,
-            "scopes": pending.asked.scope.split(),
+            "scopes": await self._scopes.allowed(
+                request.tenant, application, session.subject, pending.asked.scope.split()
+            ),
             "details": await shown_details(self._database, request.tenant, pending.asked.authorization_details),
             "resources": await shown_resources(self._database, request.tenant, pending.asked.resources),
             "asked_at": as_datetime(pending.created_at),

@@ -30,7 +30,11 @@ MAXIMUM_JTI = 512
 SKEW = 10
 _TYP = frozenset({None, "JWT", "oauth-authz-req+jwt"})
 _OUTSIDE = frozenset({"request", "client_id", "client_secret", "client_assertion", "client_assertion_type"})
-_REGISTERED = frozenset({"iss", "aud", "exp", "iat", "nbf", "jti"})
+_PARAMETERS = frozenset({
+    *HINTS, "scope", "binding_message", "acr_values", "requested_expiry", "client_notification_token", "user_code",
+    "resource", "authorization_details",
+})  # fmt: skip
+"""CIBA Core §7.1, RFC 8707, RFC 9396. RFC 7519 §4: other claims are ignored."""
 # RFC 6750 §2.1: a bearer token's letters. 22 of them can hold 128 bits (CIBA Core §7.1).
 _NOTIFICATION_TOKEN = re.compile(r"(?=.{22,1024}$)[A-Za-z0-9._~+/-]+=*")
 
@@ -156,7 +160,7 @@ class CibaRequests:
             raise OAuthError("invalid_request", f"Send {outside[0]} inside the signed request only.")
         try:
             claims = await self._verified(http.tenant, application, form["request"])
-            parameters = {name: _text(value) for name, value in claims.items() if name not in _REGISTERED}
+            parameters = {name: _text(value) for name, value in claims.items() if name in _PARAMETERS}
         except InvalidToken as error:
             raise OAuthError(
                 "invalid_request",
@@ -206,8 +210,8 @@ def _text(value: object) -> str:
         return value
     if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
         return " ".join(value)
-    if type(value) is int:
-        return str(value)
+    if type(value) is int or (isinstance(value, float) and value.is_integer()):
+        return str(int(value))
     if isinstance(value, list | dict):
         return json.dumps(value)
     raise InvalidToken("a parameter of a type that it cannot have")

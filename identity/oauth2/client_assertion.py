@@ -14,8 +14,8 @@ from identity.tokens.single_use import first_use
 from identity.web.messages import Request
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-MAXIMUM_LIFETIME = 300
-"""Seconds ahead that `exp` may be."""
+MAXIMUM_LIFETIME = 3600
+"""Seconds ahead that `exp` may be: Authlib asks for so much, idpyoidc for 600. The `jti` is kept for as long."""
 SKEW = 10
 """Seconds that a client's clock may be off (FAPI 2 Security Profile §5.3.2.1: 10 at least, never more than 60)."""
 MAXIMUM_JTI = 512

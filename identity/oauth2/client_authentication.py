@@ -23,6 +23,8 @@ from identity.web.messages import Request
 from identity.web.rate_limits import RateLimits
 
 CACHED_HEADERS = 4096
+CACHED_HEADER = 1024
+"""Letters: anybody can send headers, and longer ones are nobody's."""
 
 _ASSERTION = frozenset({"client_assertion", "client_assertion_type"})
 _PROOFS = _ASSERTION | {"client_secret"}
@@ -166,7 +168,8 @@ class ClientAuthentication:
         if not separator or not client_id or "\0" in client_id + secret:
             raise invalid_client("malformed Basic", challenge=True)
         credentials = Credentials(client_id, secret, "client_secret_basic")
-        self._headers[header] = credentials
+        if len(header) <= CACHED_HEADER:
+            self._headers[header] = credentials
         if len(self._headers) > CACHED_HEADERS:
             self._headers.popitem(last=False)
         return credentials

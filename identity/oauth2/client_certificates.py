@@ -44,25 +44,26 @@ class CertificateAuthorities:
         key = sha256(certificate).digest()
         if self._verified.get(key, 0) > now:
             return True
-        if not self._verify(certificate, chain, now):
+        ends_at = self._verify(certificate, chain, now)
+        if ends_at is None:
             return False
-        self._verified[key] = now + CHAIN_SECONDS * SECOND
+        self._verified[key] = min(ends_at, now + CHAIN_SECONDS * SECOND)
         if len(self._verified) > CACHED_CHAINS:
             self._verified.popitem(last=False)
         return True
 
-    def _verify(self, certificate: bytes, chain: tuple[bytes, ...], now: int) -> bool:
+    def _verify(self, certificate: bytes, chain: tuple[bytes, ...], now: int) -> int | None:
+        """When a good certificate ends (µs)."""
         from cryptography.x509 import load_der_x509_certificate
         from cryptography.x509.verification import VerificationError
 
         verifier = self._policy.time(as_datetime(now)).store(self._store).build_client_verifier()
         try:
-            verifier.verify(
-                load_der_x509_certificate(certificate), [load_der_x509_certificate(other) for other in chain]
-            )
+            leaf = load_der_x509_certificate(certificate)
+            verifier.verify(leaf, [load_der_x509_certificate(other) for other in chain])
         except (VerificationError, ValueError):
-            return False
-        return True
+            return None
+        return int(leaf.not_valid_after_utc.timestamp()) * SECOND
 
     @cached_property
     def _store(self) -> "Store":

@@ -83,7 +83,8 @@ class ClientMetadataDocuments:
             raise _unusable("This server takes no client_id that is an address.")
         until, failure = self._failures.get(key, (0, None))
         if failure is not None and until > now:
-            raise failure
+            # Each time it is raised it would keep the stack, and with it the request, of that time as well.
+            raise failure.with_traceback(None)
         if present is None:
             self._count(request)
         await self._read_once(tenant, client_id)

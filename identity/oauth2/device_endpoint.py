@@ -9,6 +9,7 @@ from identity.domain.pending_authorizations import (
 )
 from identity.errors import Unavailable
 from identity.ids import new_secret
+from identity.oauth2.approvals import require_resource
 from identity.oauth2.asked_scope import asked_scope
 from identity.oauth2.asked_targets import AskedTargets
 from identity.oauth2.client_authentication import ClientAuthentication, refuse_query_credentials
@@ -44,6 +45,7 @@ class DeviceEndpoint:
             if DEVICE_CODE not in application.grant_types:
                 raise OAuthError("unauthorized_client", "This application may not use the device grant.")
             resources, details = await self._targets.read(request.tenant, application, form)
+            require_resource(application, resources)
             scope = asked_scope(application, form.get("scope", ""))
         finally:
             # Granted or refused, by the configuration as it is now.

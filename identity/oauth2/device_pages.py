@@ -102,13 +102,19 @@ class DevicePages:
             await self._approvals.deny(request, pending, application, session.subject)
             return redirect(f"{_path(request.tenant)}?done=denied")
         ticked = {*form.get("scope", "").split(), "openid"}
-        scopes = [name for name in await self._scopes_of(request, session, application, pending) if name in ticked]
-        allowed = " ".join(scopes)
+        wanted = " ".join(name for name in pending.asked.scope.split() if name in ticked)
         try:
-            await self._approvals.approve(request, pending, application, SignIn.of(session), allowed)
+            allowed = await self._approvals.approve(request, pending, application, SignIn.of(session), wanted)
         except PersonGone:
             return redirect(_path(request.tenant))
-        await self._consents.remember(request.tenant, application.id, session.subject, allowed, request.trace_id)
+        await self._consents.remember(
+            request.tenant,
+            application.id,
+            session.subject,
+            allowed,
+            request.trace_id,
+            resources=pending.asked.resources,
+        )
         return redirect(f"{_path(request.tenant)}?done=allowed")
 
     async def _look_up(

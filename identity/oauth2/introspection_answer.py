@@ -51,7 +51,8 @@ def active_answer(caller: Application | None, token: AccessToken, client_id: str
         aud=_audience(caller, token.audience),
     )
     if token.state.grant or token.subject:
-        answer.username = token.state.subject_username or msgspec.UNSET
+        if may_know_name(caller):
+            answer.username = token.state.subject_username or msgspec.UNSET
         answer.aut = "APPLICATION_USER"
     else:
         answer.aut = "APPLICATION"
@@ -68,6 +69,11 @@ def active_answer(caller: Application | None, token: AccessToken, client_id: str
         # RFC 9449 §6.2
         answer.token_type = "DPoP"
     return answer
+
+
+def may_know_name(caller: Application | None) -> bool:
+    """A username is the same everywhere: a pairwise client would know people by it (OpenID Connect Core §17.3)."""
+    return caller is None or caller.subject_type == "public" or caller.may_introspect_any
 
 
 def _audience(caller: Application | None, audience: tuple[str, ...]) -> str | tuple[str, ...]:

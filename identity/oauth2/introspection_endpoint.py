@@ -8,7 +8,7 @@ from identity.domain.applications import Application
 from identity.oauth2.client_authentication import ClientAuthentication, refuse_query_credentials
 from identity.oauth2.errors import OAuthError, invalid_client
 from identity.oauth2.family import Families
-from identity.oauth2.introspection_answer import Active, active_answer
+from identity.oauth2.introspection_answer import Active, active_answer, may_know_name
 from identity.secrets import Sealer, token_hash
 from identity.storage.configuration import Configuration, ConfigurationMoved
 from identity.storage.hot import HotStorage
@@ -19,6 +19,7 @@ from identity.tokens.issuer import REFRESH_TOKEN_PREFIX
 from identity.tokens.keyring import Keyring
 from identity.tokens.reader import AccessToken, TokenReader
 from identity.tokens.responses import ResponseTokens
+from identity.tokens.subjects import shown_subject
 from identity.web.messages import NO_STORE_JSON, Request, Response
 
 INACTIVE = b'{"active":false}'
@@ -153,12 +154,20 @@ class IntrospectionEndpoint:
         content = {
             **select_claims(claims, wanted),
             "iss": issuer_of(self._base_url, request.tenant.tenant),
-            "sub": state.subject_username or live.subject or caller.client_id,
+            "sub": self._name_for(request, caller, live),
             "aud": caller.client_id,
             "iat": now,
             "exp": live.expires_at,
         }
         return self._keyring.of(request.tenant).signing(request.tenant.settings.default_algorithm).sign(content, "JWT")
+
+    @staticmethod
+    def _name_for(request: Request, caller: Application, live: AccessToken) -> str:
+        if not live.subject:
+            return caller.client_id
+        if may_know_name(caller) and live.state.subject_username:
+            return live.state.subject_username
+        return shown_subject(request.tenant, caller, live.subject)
 
     async def _refresh_token(self, request: Request, caller: Application, token: str) -> Active | None:
         """A client may ask about its own refresh tokens; those of others are inactive (decision 5)."""

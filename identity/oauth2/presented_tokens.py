@@ -27,6 +27,8 @@ from userstores.spi import StoreUnavailable
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 ID_TOKEN = "urn:ietf:params:oauth:token-type:id_token"
 JWT = "urn:ietf:params:oauth:token-type:jwt"
+MAXIMUM_ACTORS = 8
+"""How deep `act` may nest: a longer chain is a loop of services."""
 _OTHERS = frozenset({None, "JWT", "at+jwt"})
 
 
@@ -46,6 +48,8 @@ class PresentedToken:
     """Whether the person has to have allowed the application the scopes it asks for."""
     act: dict[str, Any] | None = None
     may_act: dict[str, Any] | None = None
+    resources: tuple[str, ...] = ()
+    """Of the caller's own token: what was authorized."""
     details: str = ""
     of_caller: bool = False
     """It was issued to the application that presents it."""
@@ -102,8 +106,10 @@ class PresentedTokens:
         # Attack row 17: a token for somebody else is no proof of anything to this caller.
         if not of_caller and call.application.client_id not in live.audience:
             raise InvalidToken("another audience")
-        if live.confirmation and of_caller and live.confirmation != json.loads(call.confirmation or "{}"):
-            # RFC 9449 §7, RFC 8705 §3: its own bound token is used with its key only.
+        by_key = live.confirmation and live.confirmation != json.loads(call.confirmation or "{}")
+        if by_key and (of_caller or call.application.public):
+            # RFC 9449 §7, RFC 8705 §3: its own bound token is used with its key only. A service may hand on what it was
+            # sent; who cannot be told apart from others may have stolen it.
             raise InvalidToken("bound to another key")
         if not live.subject:
             return await self._of_application(call, live, of_caller)
@@ -117,14 +123,16 @@ class PresentedTokens:
     def _of_person(self, call: TokenCall, live: AccessToken, grant: Grant, person: Person) -> PresentedToken:
         members = _members(live)
         details = members.get("authorization_details")
+        of_caller = live.application == call.application.id
         return PresentedToken(
             person=person,
             sub=shown_subject(call.tenant, call.application, person.subject.id),
             scope=frozenset(live.scope.split()),
             act=members.get("act"),
             may_act=members.get("may_act"),
+            resources=tuple(grant.resources.split()) if of_caller else (),
             details=json.dumps(details) if details else "",
-            of_caller=live.application == call.application.id,
+            of_caller=of_caller,
             session=grant.session if grant.session_bound else None,
             ends_at=grant.expires_at,
             auth_time=grant.auth_time,
@@ -142,8 +150,9 @@ class PresentedTokens:
     async def _id_token(self, call: TokenCall, token: str) -> PresentedToken:
         claims = read_hint(self._keyring, self._base_url, call.tenant, token)
         expires_at = claims.get("exp")
-        if claims["aud"] != call.application.client_id:
-            raise InvalidToken("another audience")
+        # RFC 8693 §5: without client authentication, whoever finds a token could turn it into another one.
+        if claims["aud"] != call.application.client_id or call.application.public:
+            raise InvalidToken("another audience, or who presents it cannot be told apart")
         if type(expires_at) is not int or expires_at <= seconds(self._clock.now()):
             raise InvalidToken("expired")
         # Only a session tells whether what the token says still stands: without one nothing could have ended it.
@@ -169,7 +178,7 @@ class PresentedTokens:
         )
 
     async def _trusted_token(self, call: TokenCall, token: str) -> PresentedToken:
-        found = await self._trusted.read(call.tenant, token, _OTHERS)
+        found = await self._trusted.read(call, token, _OTHERS)
         person = await self._trusted.person(call.tenant, found)
         if person is None:
             raise InvalidToken("no account here")
@@ -177,7 +186,7 @@ class PresentedTokens:
             person=person,
             sub=found.sub,
             iss=found.issuer.issuer,
-            act=_object(found.claims, "act"),
+            act=_acted_elsewhere(found.claims, found.issuer.issuer),
             may_act=_object(found.claims, "may_act"),
             of_caller=True,
             auth_time=self._clock.now(),
@@ -190,6 +199,17 @@ def _members(live: AccessToken) -> dict[str, Any]:
         return live.claims
     members: dict[str, Any] = json.loads(live.state.extra or "{}")
     return members
+
+
+def _acted_elsewhere(claims: dict[str, Any], issuer: str, depth: int = 1) -> dict[str, Any] | None:
+    """`act` of an issuer's token, with its name at each actor that has none: nobody of ours (RFC 8693 §4.1)."""
+    act = _object(claims, "act")
+    if act is None:
+        return None
+    if depth > MAXIMUM_ACTORS:
+        raise InvalidToken("act: nested too deeply")
+    before = _acted_elsewhere(act, issuer, depth + 1)
+    return {"iss": issuer} | act | ({"act": before} if before else {})
 
 
 def _object(claims: dict[str, Any], name: str) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ import msgspec
 from identity.clock import SECOND, Clock
 from identity.domain.applications import Application
 from identity.ids import new_secret
-from identity.oauth2.authorization_checks import check_authorization_request
+from identity.oauth2.authorization_checks import PARAMETERS, check_authorization_request
 from identity.oauth2.authorization_request import Draft, Grounds, PageError, Presented, RefusedRequest
 from identity.oauth2.authorization_response import new_request
 from identity.oauth2.client_authentication import ClientAuthentication, refuse_query_credentials
@@ -87,7 +87,9 @@ class PushedRequestEndpoint:
         settings, value, now = http.tenant.settings, new_secret(), self._clock.now()
         lifetime = min(settings.pushed_request_lifetime, MAXIMUM_LIFETIME)
         expires_at = now + lifetime * SECOND
-        kept = PushedParameters(presented.parameters, presented.signed)
+        # Public clients push without authentication: what nobody reads is not kept for them.
+        read = {name: value for name, value in presented.parameters.items() if name in PARAMETERS}
+        kept = PushedParameters(read, presented.signed)
         stored = await insert_pushed_request(
             self._grounds.database,
             PushedRequest(

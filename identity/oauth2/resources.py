@@ -1,8 +1,8 @@
 """Resource indicators (RFC 8707): which APIs a token is for. Its `aud` is then exactly these (decision 4).
 
 An application may name what its `resources` list, or, where it lists none, the identifier of any API resource of its
-tenant; and always its own configured audiences. An authorization names the widest set, which the token endpoint may
-narrow.
+tenant; and always its own configured audiences, and this server's own interfaces. An authorization names the widest
+set, which the token endpoint may narrow.
 """
 
 from urllib.parse import urlsplit
@@ -13,6 +13,7 @@ from identity.oauth2.errors import OAuthError
 from identity.storage.api_resources import find_api_resource_by_identifier
 from identity.storage.configuration import TenantConfiguration
 from identity.storage.database import Database
+from identity.tokens.addresses import issuer_of
 
 MAXIMUM_RESOURCES = 10
 
@@ -23,23 +24,27 @@ async def read_resources(draft: Draft) -> None:
         if application.require_resource and draft.request.response_words & {"code", "token"}:
             raise invalid_target("The parameter resource is missing: name the API that the token is for.")
         return
-    allowed = await allowed_resources(draft.grounds.database, draft.tenant, application, text)
+    own = issuer_of(draft.grounds.base_url, draft.tenant.tenant)
+    allowed = await allowed_resources(draft.grounds.database, draft.tenant, application, text, own=own)
     if "token" in draft.request.response_words:
         require_one(application, allowed)
     draft.request.resources = " ".join(allowed)
 
 
 async def allowed_resources(
-    database: Database, tenant: TenantConfiguration, application: Application, asked: str
+    database: Database, tenant: TenantConfiguration, application: Application, asked: str, *, own: str = ""
 ) -> tuple[str, ...]:
-    """The resources of a request, values joined by spaces, each once. Raises OAuthError invalid_target."""
+    """The resources of a request, values joined by spaces, each once. Raises OAuthError invalid_target.
+
+    `own`: the issuer, which our metadata names as the identifier of userinfo and our APIs (RFC 9728 §2), for anybody.
+    """
     resources = tuple(dict.fromkeys(asked.split(" ")))
     if len(resources) > MAXIMUM_RESOURCES:
         raise invalid_target(f"At most {MAXIMUM_RESOURCES} resources can be named.")
     for resource in resources:
         if not _is_indicator(resource):
             raise invalid_target("A resource must be an absolute URI without a fragment.")
-        if not await _is_allowed(database, tenant, application, resource):
+        if resource != own and not await _is_allowed(database, tenant, application, resource):
             raise invalid_target("A resource is unknown here, or this application may not get tokens for it.")
     return resources
 

@@ -82,7 +82,9 @@ def _plainly_allowed(application: Application, subject: str | None, name: str) -
     if name in _OF_PEOPLE:
         return subject is not None
     if is_internal(name):
-        return name in application.management_scopes if subject is None else name == LOGIN_SCOPE
+        # All that is known about a person is not for strangers' applications, which show a name at consent.
+        known = application.registered_by == "administrator"
+        return name in application.management_scopes if subject is None else name == LOGIN_SCOPE and known
     # An application that registered itself does not get an API's scope by naming it as its own.
     return name in application.scopes and application.registered_by == "administrator"
 

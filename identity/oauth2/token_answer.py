@@ -10,13 +10,16 @@ from identity.domain.applications import Application
 from identity.domain.tokens import NO_TERMS, NewRefreshToken, NewToken, RedeemableState, TokenTerms
 from identity.oauth2.authorization_details import narrowed_details
 from identity.oauth2.grants import TokenCall
-from identity.oauth2.resources import narrowed_resources
+from identity.oauth2.resources import invalid_target, narrowed_resources
 from identity.secrets import Sealer
 from identity.storage.configuration import TenantConfiguration
 from identity.tokens.claims import names_of_scope, open_claims, requested_names, select_claims
 from identity.tokens.id_token import IdTokenIssuer
 from identity.tokens.issuer import TokenIssuer
 from identity.tokens.subjects import shown_subject
+
+WITHOUT_SIGN_IN = frozenset({"token_exchange", "jwt_bearer"})
+"""Grants for which nobody has signed in to the application: an ID token would say that they had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class GrantTokens:
     ) -> GrantedTokens:
         """Access token, refresh token if `refresh`, ID token for `openid`; none outlives the grant."""
         scopes = scope.split()
-        openid = "openid" in scopes
+        openid = "openid" in scopes and state.kind not in WITHOUT_SIGN_IN
         needs_claims = openid or application.access_token_type == "jwt"
         claims = open_claims(self._sealer, state.claims, state.grant) if needs_claims else {}
         access = self._issuer.access_token(
@@ -134,6 +137,10 @@ def granted_terms(call: TokenCall, state: RedeemableState) -> TokenTerms:
         or state.requested_claims
     ):  # fmt: skip
         return NO_TERMS
+    unasked = set() if state.resources or application.skip_consent else {*call.resources} - {*application.audiences}
+    if unasked:
+        # RFC 8707 §2.2: no more than was granted, and the person was asked about no resource.
+        raise invalid_target("Name the resource in the authorization request: the person is asked about it there.")
     terms = TokenTerms(
         resources=narrowed_resources(application, tuple(state.resources.split()), call.resources),
         confirmation=call.confirmation,

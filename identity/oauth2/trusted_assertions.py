@@ -1,11 +1,13 @@
 """JWTs of trusted issuers: verified, and led to a person here (RFC 7521 §5.2, RFC 7523 §3, wso2-contracts §1.3)."""
 
+import json
 from dataclasses import dataclass
 
 from identity.authn.people import People, Person, store_unavailable
 from identity.clock import Clock, seconds
 from identity.domain.keys import SIGNING_ALGORITHMS
 from identity.domain.trusted_issuers import TrustedIssuer
+from identity.oauth2.grants import TokenCall
 from identity.storage import subjects
 from identity.storage.configuration import TenantConfiguration
 from identity.storage.database import Database
@@ -46,15 +48,17 @@ class TrustedAssertions:
         self._clock = clock
 
     async def read(
-        self, tenant: TenantConfiguration, token: str, typ: frozenset[str | None], *, maximum_age: int | None = None
+        self, call: TokenCall, token: str, typ: frozenset[str | None], *, maximum_age: int | None = None
     ) -> TrustedToken:
         """A token of a trusted issuer that is meant for us and good now. Raises InvalidToken.
 
         `typ`: the media types allowed (RFC 8725 §3.11); `maximum_age` seconds, where `iat` has to be recent.
         """
+        tenant = call.tenant
         named = peek(token).get("iss")
         issuer = await find_trusted_issuer(self._database, tenant.id, named) if isinstance(named, str) else None
-        if issuer is None or not issuer.enabled:
+        # Nobody else speaks in our name, whatever was registered.
+        if issuer is None or not issuer.enabled or issuer.issuer == issuer_of(self._base_url, tenant.tenant):
             raise InvalidToken("iss: not trusted")
         claims = (await self._keys(issuer, token)).verify(token, _ALGORITHMS, typ)[1]
         # RFC 7523 §3 (1) to (5)
@@ -69,6 +73,9 @@ class TrustedAssertions:
         if "events" in claims:
             # OpenID Connect Back-Channel Logout §2.4: a logout token is nobody's assertion, whatever its typ.
             raise InvalidToken("a security event")
+        # RFC 9449 §7, RFC 8705 §3: a token that is bound to a key is taken from whoever proves that key.
+        if "cnf" in claims and claims["cnf"] != json.loads(call.confirmation or "{}"):
+            raise InvalidToken("cnf: bound to another key")
         return TrustedToken(issuer, claims)
 
     async def person(self, tenant: TenantConfiguration, token: TrustedToken) -> Person | None:
@@ -93,8 +100,8 @@ class TrustedAssertions:
             value = next((token.claims[name] for name in _LOOKED_UP_IN[claim] if name in token.claims), None)
             if not isinstance(value, str) or not value:
                 return None
-            # Attack row 19: an address that its own issuer has not verified shows nothing.
-            if claim == "email" and token.claims.get("email_verified") is not True:
+            # Attack row 19: an address or number that its own issuer has not verified shows nothing.
+            if claim != "username" and token.claims.get(f"{claim}_verified") is not True:
                 return None
             wanted[claim] = value
         return await self._people.find_by_claims(tenant, wanted) if wanted else None

@@ -17,6 +17,7 @@ from identity.tokens.claims import (
     seal_claims,
     select_claims,
 )
+from identity.tokens.issuer import default_audience
 from identity.tokens.reader import AccessToken, TokenReader
 from identity.tokens.responses import ResponseTokens
 from identity.tokens.subjects import shown_subject
@@ -48,10 +49,9 @@ class UserinfoEndpoint:
         application = await self._application(request, token)
         if "openid" not in token.scope.split() or not token.subject:
             raise BearerError(403, "insufficient_scope", "The access token was not issued for the scope openid.")
-        if (
-            application.client_id not in token.audience
-            and issuer_of(self._base_url, request.tenant.tenant) not in token.audience
-        ):
+        # Decision 4: the default audience or the issuer.
+        ours = {issuer_of(self._base_url, request.tenant.tenant), *default_audience(request.tenant, application)}
+        if ours.isdisjoint(token.audience):
             raise BearerError(401, "invalid_token", "The access token is for another audience.")
         claims = await self._claims(request, application, token)
         names = names_of_scope(token.scope) | requested_names(token.state.requested_claims, "userinfo")

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from identity.administration.context import Administration
 from identity.administration.registration_tokens import INITIAL_PREFIX, REGISTRATION_PREFIX
-from identity.authn.api_access import ApiAccess
+from identity.authn.api_access import ApiAccess, Caller
 from identity.domain.applications import Application
+from identity.domain.management_scopes import MANAGEMENT_SCOPES
 from identity.domain.registration import ANYBODY, RegistrationLimits
 from identity.errors import IdentityError
 from identity.oauth2.errors import TooManyRequests
@@ -64,11 +65,12 @@ class Registrars:
         administrators only that it is unknown."""
         token = _bearer(request)
         if not token.startswith(REGISTRATION_PREFIX):
-            registrar = await self._administrator(request)
+            caller = await self._access.require(request)
             found = await self._find(request, client_id)
             if found is None:
                 raise IdentityError("not_found", "There is no application with this client_id.", status=404)
-            return registrar, found
+            _require_no_less(caller, found)
+            return _registrar(caller), found
         found = await self._find(request, client_id)
         expected = found.registration_token if found is not None and found.enabled else None
         # RFC 7592 §2.1: 401 also where the client does not exist (any more).
@@ -76,9 +78,11 @@ class Registrars:
             raise BearerError(401, "invalid_token", "The registration access token is not valid for this client.")
         return Registrar(limits=limits_of(found), token=token), found
 
-    async def require_administrator(self, request: Request) -> None:
-        """Raises IdentityError 401, 403."""
-        await self._administrator(request)
+    async def require_administrator(self, request: Request, found: Application | None = None) -> None:
+        """With `found`, one who may deal with this application. Raises IdentityError 401, 403."""
+        caller = await self._access.require(request)
+        if found is not None:
+            _require_no_less(caller, found)
 
     async def give_back(self, request: Request, registrar: Registrar) -> None:
         """A refused registration uses up nothing."""
@@ -87,9 +91,7 @@ class Registrars:
                 await initial_access_tokens.give_use_back(transaction, request.tenant.id, registrar.initial)
 
     async def _administrator(self, request: Request) -> Registrar:
-        caller = await self._access.require(request)
-        own = caller.application.client_id if caller.application is not None else None
-        return Registrar(name=caller.subject or own)
+        return _registrar(await self._access.require(request))
 
     async def _by_initial_token(self, request: Request, token: str) -> Registrar:
         hash = token_hash(token)
@@ -111,6 +113,23 @@ class Registrars:
 
     async def _find(self, request: Request, client_id: str) -> Application | None:
         return await applications.find_application(self._administration.database, request.tenant.id, client_id)
+
+
+def _registrar(caller: Caller) -> Registrar:
+    own = caller.application.client_id if caller.application is not None else None
+    return Registrar(name=caller.subject or own)
+
+
+def _require_no_less(caller: Caller, application: Application) -> None:
+    """Attack class 23: whoever reads an application's secret, or changes where its codes go, can do what it can do."""
+    needed = set(application.management_scopes)
+    if application.may_introspect_any:
+        needed.add("internal_oauth2_introspect")
+    if application.may_impersonate:
+        needed |= MANAGEMENT_SCOPES.keys()
+    if not caller.scopes >= needed:
+        missing = min(needed - caller.scopes)
+        raise IdentityError("forbidden", f"This application holds {missing}: you do not hold it yourself.", status=403)
 
 
 def _bearer(request: Request) -> str:

@@ -94,6 +94,7 @@ class RegistrationEndpoint:
         found = await applications.find_application_by_name(database, request.tenant.id, name)
         if found is None:
             raise IdentityError("not_found", "There is no application of this name.", status=404)
+        await self._registrars.require_administrator(request, found)
         return json_response(200, self._information(request, found, self._secret_of(found), None))
 
     async def read(self, request: Request) -> Response:

@@ -53,6 +53,9 @@ def read_extensions(document: Metadata, present: Application | None, *, administ
         before = _DEFAULTS[field.target] if present is None else getattr(present, field.target)
         if field in _ADMINISTRATORS and not administrator and value != before:
             raise invalid_metadata(f"{field.name} may be set by an administrator only.")
+        if field.target == "require_pkce" and not administrator and not value:
+            # Decision 26: it may ask for more than the tenant's rule does, not for less.
+            continue
         values[field.target] = value
     values |= _token_type(document) | _public_client(document, present)
     url = read_member(document, _URL)

@@ -15,7 +15,7 @@ from identity.scim.bodies import scim_response
 from identity.scim.schemas import ENTERPRISE_SCHEMA, USER_SCHEMA
 from identity.storage.configuration import TenantConfiguration
 from identity.storage.database import Database
-from identity.storage.roles import find_role, roles_of_user
+from identity.storage.roles import list_roles_of_user
 from identity.tokens.claims import names_of_scope, select_claims
 from identity.tokens.subjects import shown_subject
 from identity.web.messages import Request, Response
@@ -80,9 +80,8 @@ class MeEndpoint:
         return body
 
     async def _roles(self, tenant: TenantConfiguration, person: Person) -> list[dict[str, str]]:
-        held = await roles_of_user(self._database, tenant.id, person.subject.id)
-        found = [await find_role(self._database, tenant.id, role) for role in sorted(held)]
-        return [{"value": role.id, "display": role.name} for role in found if role is not None]
+        held = await list_roles_of_user(self._database, tenant.id, person.subject.id)
+        return [{"value": role.id, "display": role.name} for role in held]
 
 
 def attributes_of(claims: Mapping[str, Any]) -> dict[str, Any]:

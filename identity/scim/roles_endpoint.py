@@ -42,7 +42,7 @@ class NewRole(msgspec.Struct, rename="camel"):
 
 class SearchRequest(msgspec.Struct, rename="camel"):
     filter: str | None = None
-    start_index: int = 1
+    start_index: int | None = None
     count: int | None = None
 
 
@@ -54,10 +54,8 @@ class RolesEndpoint:
     async def list_all(self, request: Request) -> Response:
         await self._access.require(request)
         query = request.query()
-        start = number(query.get("startIndex"), "startIndex")
-        return await self._listed(
-            request, query.get("filter"), 1 if start is None else start, number(query.get("count"), "count")
-        )
+        start, count = number(query.get("startIndex"), "startIndex"), number(query.get("count"), "count")
+        return await self._listed(request, query.get("filter"), start, count)
 
     async def search(self, request: Request) -> Response:
         """POST `.search` (RFC 7644 §3.4.3)."""
@@ -106,6 +104,9 @@ class RolesEndpoint:
         caller = await self._access.require(request)
         body = read_body(request, NewRole)
         role = await self._role(request)
+        if body.audience is not None and _audience(body.audience) != (role.audience_type, role.audience):
+            # RFC 7644 §3.5.1: what is immutable must come as it is.
+            raise IdentityError("mutability", "audience cannot be changed.")
         draft = self._draft(request.tenant, role)
         await draft.replace(
             body.display_name, {"users": body.users, "groups": body.groups, "permissions": body.permissions}
@@ -135,10 +136,10 @@ class RolesEndpoint:
     async def _role(self, request: Request) -> Role:
         return await administration.require_role(self._administered, request.tenant, request.path_values["id"])
 
-    async def _listed(self, request: Request, text: str | None, start: int, count: int | None) -> Response:
+    async def _listed(self, request: Request, text: str | None, start: int | None, count: int | None) -> Response:
         wanted = read_filter(text, FILTERED)
         found = await _matching(self._administered.database, request.tenant, wanted)
-        shown, start = page(found, start, count)
+        shown, start = page(found, 1 if start is None else start, count)
         return list_response([_summary(request.tenant, grants) for grants in shown], len(found), start)
 
     async def _shown(self, request: Request, role: Role, status: int, headers: list[tuple[bytes, bytes]]) -> Response:
@@ -154,13 +155,15 @@ class RolesEndpoint:
 
 
 async def _matching(runner: Runner, tenant: TenantConfiguration, wanted: Filter | None) -> list[RoleGrants]:
-    """In the order of their ids, which is that of their making."""
-    every = await storage.load_role_grants(runner, tenant.id)
+    """The organization's first, since a connector takes the first of a name; then in the order of their making."""
     name = equals(wanted, "displayName")
+    if name is None:
+        every = list((await storage.load_role_grants(runner, tenant.id)).values())
+    else:
+        named = await storage.find_roles_by_name(runner, tenant.id, name)
+        every = [await storage.find_role_grants(runner, tenant.id, role) for role in named]
     found = []
-    for _, grants in sorted(every.items()):
-        if name is not None and grants.role.name != name:
-            continue
+    for grants in sorted(every, key=lambda each: (each.role.audience_type != "organization", each.role.id)):
         if grants.role.is_admin:
             grants = RoleGrants(grants.role, grants.scopes | MANAGEMENT_SCOPES.keys(), grants.groups)
         if wanted is None or wanted.matches(lambda attribute, of=grants: _values(tenant, of, attribute)):  # type: ignore[misc]

@@ -12,6 +12,7 @@ from identity.storage.tables import application as table
 
 _COLUMNS = select(table.c.document, table.c.version)
 _BY_CLIENT_ID = _COLUMNS.where(of_tenant(table), table.c.client_id == bindparam("client_id"))
+_LOCKED = _BY_CLIENT_ID.with_for_update()
 _BY_ID = _COLUMNS.where(of_tenant(table), table.c.id == bindparam("id"))
 _BY_NAME = _COLUMNS.where(of_tenant(table), table.c.name == bindparam("name")).order_by(table.c.id.desc()).limit(1)
 _PAGE = _COLUMNS.where(of_tenant(table), table.c.id > bindparam("after")).order_by(table.c.id).limit(bindparam("count"))
@@ -33,6 +34,12 @@ _DELETE = delete(table).where(of_tenant(table), table.c.id == bindparam("id"))
 
 async def find_application(runner: Runner, tenant: TenantId, client_id: str) -> Application | None:
     row = await runner.fetch_one(_BY_CLIENT_ID, tenant=tenant, client_id=client_id)
+    return None if row is None else application_of_row(row)
+
+
+async def lock_application(transaction: Transaction, tenant: TenantId, client_id: str) -> Application | None:
+    """As it is now, and as it stays until the transaction ends: whoever stores it whole reads it like this first."""
+    row = await transaction.fetch_one(_LOCKED, tenant=tenant, client_id=client_id)
     return None if row is None else application_of_row(row)
 
 
@@ -79,7 +86,7 @@ async def insert_application(transaction: Transaction, tenant: TenantId, applica
 
 
 async def update_application(transaction: Transaction, tenant: TenantId, application: Application) -> int:
-    """Store it whole; the new version. 0 when it is gone."""
+    """Store it whole, as it was locked and changed; the new version. 0 when it is gone."""
     row = await transaction.fetch_one(
         _UPDATE,
         b_tenant=tenant,

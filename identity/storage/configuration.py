@@ -78,9 +78,7 @@ class Configuration:
             keys=await signing_keys.list_signing_keys(self._database, tenant.id),
             stores=tuple(await user_stores.list_user_stores(self._database, tenant.id)),
             checked_at=self._clock.now(),
-            notification_targets=tuple(
-                await notification_targets.list_notification_targets(self._database, tenant.id)
-            ),
+            notification_targets=tuple(await notification_targets.list_notification_targets(self._database, tenant.id)),
         )
         if known is not None:
             snapshot.applications, snapshot.client_ids = known.applications, known.client_ids

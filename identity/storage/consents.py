@@ -1,4 +1,4 @@
-"""Remembered consents: the scopes a person has allowed an application, until taken back."""
+"""Remembered consents: the scopes a person has allowed an application, and at which APIs, until taken back."""
 
 from dataclasses import dataclass
 
@@ -25,13 +25,21 @@ class ConsentedApplication:
     granted_at: int
 
 
-_SCOPE = select(table.c.scope).where(
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What was allowed; `resources` are resource indicators (RFC 8707)."""
+
+    scopes: frozenset[str]
+    resources: frozenset[str]
+
+
+_FIND = select(table.c.scope, table.c.resources).where(
     of_tenant(table), table.c.subject == bindparam("subject"), table.c.application == bindparam("application")
 )
 _INSERT = insert_into(table)
 _UPSERT = _INSERT.on_conflict_do_update(
     index_elements=[table.c.tenant, table.c.subject, table.c.application],
-    set_={"scope": _INSERT.excluded.scope, "granted_at": _INSERT.excluded.granted_at},
+    set_={name: _INSERT.excluded[name] for name in ("scope", "resources", "granted_at")},
 )
 _DELETE = delete(table).where(
     of_tenant(table), table.c.subject == bindparam("subject"), table.c.application == bindparam("application")
@@ -90,19 +98,32 @@ _WITHOUT_CONSENT = (
 )
 
 
-async def find_consented_scopes(
+async def find_consent(
     runner: Runner, tenant: TenantId, subject: SubjectId, application: ApplicationId
-) -> frozenset[str]:
-    row = await runner.fetch_one(_SCOPE, tenant=tenant, subject=subject, application=application)
-    return frozenset() if row is None else frozenset(row["scope"].split())
+) -> Consent | None:
+    """None: the person was never asked, or has taken it back."""
+    row = await runner.fetch_one(_FIND, tenant=tenant, subject=subject, application=application)
+    return None if row is None else Consent(frozenset(row["scope"].split()), frozenset(row["resources"].split()))
 
 
 async def remember_consent(
-    transaction: Transaction, tenant: TenantId, subject: SubjectId, application: ApplicationId, *, scope: str, now: int
+    transaction: Transaction,
+    tenant: TenantId,
+    subject: SubjectId,
+    application: ApplicationId,
+    consent: Consent,
+    *,
+    now: int,
 ) -> None:
-    """Replace what was remembered by `scope` (space-separated)."""
+    """Replace what was remembered."""
     await transaction.execute(
-        _UPSERT, tenant=tenant, subject=subject, application=application, scope=scope, granted_at=now
+        _UPSERT,
+        tenant=tenant,
+        subject=subject,
+        application=application,
+        scope=" ".join(sorted(consent.scopes)),
+        resources=" ".join(sorted(consent.resources)),
+        granted_at=now,
     )
 
 

@@ -38,13 +38,13 @@ class LogoState:
 
 async def find_logo(runner: Runner, tenant: TenantId, application: str) -> Logo | None:
     row = await runner.fetch_one(_FIND, tenant=tenant, application=application)
-    return row and Logo(row["source"], row["content_type"], bytes(row["body"]), row["fetched_at"])
+    return None if row is None else Logo(row["source"], row["content_type"], bytes(row["body"]), row["fetched_at"])
 
 
 async def find_logo_state(runner: Runner, tenant: TenantId, application: str) -> LogoState | None:
     """The logo without its image: what a page has to know."""
     row = await runner.fetch_one(_STATE, tenant=tenant, application=application)
-    return row and LogoState(row["source"], row["fetched_at"], row["size"] > 0)
+    return None if row is None else LogoState(row["source"], row["fetched_at"], row["size"] > 0)
 
 
 async def save_logo(writer: Writer, tenant: TenantId, application: str, logo: Logo) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import msgspec
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import and_, bindparam, func, select, update
 
 from identity.domain.applications import ApplicationId
 from identity.domain.grants import GrantId
@@ -25,17 +25,18 @@ _BY_USER_CODE = select(table).where(
     table.c.status == "pending",
     table.c.expires_at > bindparam("now"),
 )
-_WAITING = (
-    select(table)
-    .where(
-        of_tenant(table),
-        table.c.subject == bindparam("subject"),
-        table.c.kind == "ciba",
-        table.c.status == "pending",
-        table.c.expires_at > bindparam("now"),
-    )
-    .order_by(table.c.created_at)
-    .limit(WAITING_SHOWN)
+_waits = and_(
+    of_tenant(table),
+    table.c.subject == bindparam("subject"),
+    table.c.kind == "ciba",
+    table.c.status == "pending",
+    table.c.expires_at > bindparam("now"),
+)
+_WAITING = select(table).where(_waits).order_by(table.c.created_at).limit(WAITING_SHOWN)
+_HOW_MANY = (
+    select(func.count().label("waiting"))
+    .select_from(table)
+    .where(_waits, table.c.application == bindparam("application"))
 )
 _POLL = (
     select(
@@ -124,6 +125,14 @@ async def list_waiting_of_subject(
 ) -> list[PendingAuthorization]:
     """What the back channel waits for this person to decide, oldest first, at most WAITING_SHOWN."""
     return [_pending(row) for row in await runner.fetch(_WAITING, tenant=tenant, subject=subject, now=now)]
+
+
+async def count_waiting_of_application(
+    runner: Runner, tenant: TenantId, subject: SubjectId, application: ApplicationId, now: int
+) -> int:
+    """How many requests of this application the back channel waits for this person to decide."""
+    row = await runner.fetch_one(_HOW_MANY, tenant=tenant, subject=subject, application=application, now=now)
+    return row["waiting"] if row is not None else 0
 
 
 async def decide_pending_authorization(

@@ -57,7 +57,26 @@ _USERS_OF = (
     .order_by(role_member.c.member)
     .limit(bindparam("count"))
 )
-_GROUPS = select(role_member.c.role, role_member.c.member).where(of_tenant(role_member), role_member.c.kind == "group")
+# Through the roles, by the primary key: a tenant's members are people, nearly all of them.
+_GROUPS = (
+    select(role_member.c.role, role_member.c.member)
+    .join(
+        table,
+        (table.c.tenant == role_member.c.tenant) & (table.c.id == role_member.c.role) & (role_member.c.kind == "group"),
+    )
+    .where(of_tenant(table))
+)
+_ROLES_HELD = (
+    select(table)
+    .join(role_member, (role_member.c.tenant == table.c.tenant) & (role_member.c.role == table.c.id))
+    .where(of_tenant(role_member), role_member.c.member == bindparam("member"), role_member.c.kind == "user")
+    .order_by(table.c.id)
+)
+_BINDINGS = (
+    select(role_scope.c.scope, table.c.name)
+    .join(table, (table.c.tenant == role_scope.c.tenant) & (table.c.id == role_scope.c.role))
+    .where(of_tenant(role_scope), table.c.audience_type == "organization")
+)
 _ROLES_OF_USER = select(role_member.c.role).where(
     of_tenant(role_member), role_member.c.member == bindparam("member"), role_member.c.kind == "user"
 )
@@ -118,6 +137,25 @@ async def load_role_grants(runner: Runner, tenant: TenantId) -> dict[str, RoleGr
 async def roles_of_user(runner: Runner, tenant: TenantId, subject: SubjectId) -> frozenset[str]:
     """Ids of the roles that a person has by themselves, not by a group."""
     return frozenset(row["role"] for row in await runner.fetch(_ROLES_OF_USER, tenant=tenant, member=subject))
+
+
+async def list_roles_of_user(runner: Runner, tenant: TenantId, subject: SubjectId) -> list[Role]:
+    """The same roles, whole."""
+    return [_role(row) for row in await runner.fetch(_ROLES_HELD, tenant=tenant, member=subject)]
+
+
+async def find_role_grants(runner: Runner, tenant: TenantId, role: Role) -> RoleGrants:
+    """Of one role: two reads."""
+    scopes = await scopes_of_role(runner, tenant, role.id)
+    return RoleGrants(role, frozenset(scopes), frozenset(await members_of_role(runner, tenant, role.id, "group")))
+
+
+async def load_role_names(runner: Runner, tenant: TenantId) -> dict[str, list[str]]:
+    """By scope, the names of the organization's roles that grant it."""
+    names: defaultdict[str, list[str]] = defaultdict(list)
+    for row in await runner.fetch(_BINDINGS, tenant=tenant):
+        names[row["scope"]].append(row["name"])
+    return names
 
 
 async def scopes_of_role(runner: Runner, tenant: TenantId, role: RoleId) -> list[str]:

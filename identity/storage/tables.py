@@ -164,6 +164,7 @@ consent = Table(
     Column("application", Text, primary_key=True),
     text_column("scope"),
     moment_column("granted_at"),
+    text_column("resources", ""),
 )
 
 grants = Table(

@@ -8,6 +8,7 @@ from identity.storage.database import Row, Runner, Transaction, insert_into
 from identity.storage.tables import tenant as table
 
 _BY_HANDLE = select(table).where(table.c.handle == bindparam("handle"))
+_LOCKED = _BY_HANDLE.with_for_update()
 _ALL = select(table).order_by(table.c.id)
 _INSERT = insert_into(table)
 _UPDATE = (
@@ -20,6 +21,12 @@ _TOUCH = update(table).where(table.c.id == bindparam("b_tenant")).values(version
 
 async def find_tenant(runner: Runner, handle: str) -> Tenant | None:
     row = await runner.fetch_one(_BY_HANDLE, handle=handle)
+    return None if row is None else _tenant(row)
+
+
+async def lock_tenant(transaction: Transaction, handle: str) -> Tenant | None:
+    """As it is now, and as it stays until the transaction ends: whoever stores it whole reads it like this first."""
+    row = await transaction.fetch_one(_LOCKED, handle=handle)
     return None if row is None else _tenant(row)
 
 

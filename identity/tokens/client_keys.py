@@ -49,11 +49,14 @@ class _Place:
     def present(self, now: int) -> PublicKeys | None:
         return self.keys if now - self.fetched_at < KEPT else None
 
-    def should_ask(self, now: int, kid: str | None) -> bool:
+    def lacks(self, now: int, kid: str | None) -> bool:
         keys = self.present(now)
-        if keys is None:
+        return keys is None or (kid is not None and not keys.has(kid))
+
+    def may_ask(self, now: int) -> bool:
+        if self.present(now) is None:
             return now - self.tried_at >= FAILURE_KEPT
-        return kid is not None and not keys.has(kid) and now - self.looked_at >= REFETCH_AFTER
+        return now - self.looked_at >= REFETCH_AFTER
 
 
 class ClientKeys:
@@ -77,7 +80,8 @@ class ClientKeys:
     async def _at(self, purpose: Purpose, uri: str, kid: str | None) -> PublicKeys:
         place = self._place(purpose, uri)
         now = self._clock.now()
-        if place.request is not None or place.should_ask(now, kid):
+        # Whose key is at hand waits for nobody: any stranger can have the set fetched again, by an unknown `kid`.
+        if place.lacks(now, kid) and (place.request is not None or place.may_ask(now)):
             if place.present(now) is not None:
                 place.looked_at = now
             await self._asked(place, purpose, uri)

@@ -25,6 +25,7 @@ SKEW = 10
 NONCE_SECONDS = 300
 """A nonce is good until the end of the window after the one it was given in."""
 MAXIMUM_JTI = 512
+MAXIMUM_HTU = 2048
 
 _TYP = "dpop+jwt"
 _UNRESERVED = re.compile(r"%(4[1-9A-F]|5[0-9A]|6[1-9A-F]|7[0-9A]|3[0-9]|2D|2E|5F|7E)", re.IGNORECASE)
@@ -107,7 +108,7 @@ class DpopProofs:
         # (9): by the configured addresses, whatever a proxy made of the request.
         htu = claims.get("htu")
         ours = {normalised(address + request.path) for address in self._addresses}
-        if not isinstance(htu, str) or normalised(htu) not in ours:
+        if not isinstance(htu, str) or len(htu) > MAXIMUM_HTU or normalised(htu) not in ours:
             raise InvalidToken("htu")
         # (11)
         check_times(claims, seconds(self._clock.now()), skew=SKEW, maximum_age=MAXIMUM_AGE, require=("iat",))

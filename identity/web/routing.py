@@ -1,6 +1,7 @@
 """One path table for the whole server, and the ASGI application that walks it.
 
-Paths match to the byte: an encoded, doubled or trailing slash is another path and finds nothing (attack class 25).
+Paths match to the byte: an encoded, doubled or trailing slash is another path and finds nothing (attack class 25). Only
+a variable that stands for a name of somebody's own making may be encoded, where its route says so.
 Every route declares its permission; what it leaves out is refused.
 """
 
@@ -20,6 +21,7 @@ from identity.web.cors import Cors
 from identity.web.csrf import same_origin
 from identity.web.failures import NOBODY, ErrorKind, Failures
 from identity.web.messages import Headers, Request, Response
+from identity.web.path_values import match_path, path_value
 
 if TYPE_CHECKING:
     from identity.telemetry import Metrics, Tracing
@@ -35,7 +37,6 @@ _WELL_KNOWN = re.compile(
     rb"(/\.well-known/(?:openid-configuration|oauth-authorization-server|oauth-protected-resource))"
     rb"(/t/[a-z0-9.-]{1,63})(/oauth2/token)?"
 )
-_NO_SEGMENT = (b"", b".", b"..")
 _WITHOUT_BODY = frozenset({"GET", "HEAD"})
 _RERUNS = 3
 _FOR_TOKENS = (b"Bearer ", b"DPoP ")
@@ -87,6 +88,8 @@ class Route:
     any_host: bool = False
     scopes: tuple[str, ...] = ()
     """With Permission.API: one of these has to be granted."""
+    encoded: bool = False
+    """Variable segments may be percent-encoded, as names with a slash in them are (a scope can be a URL)."""
     summary: str = ""
     parameters: tuple[str, ...] = ()
     """What it reads from the query or form, for the OpenAPI document; `*` marks a required one."""
@@ -203,13 +206,13 @@ class Router:
         """The route with a variable segment that takes this path, and what its variables are."""
         head, _, last = path.rpartition(b"/")
         route = self._prefixed.get((head + b"/", method))
-        if route is not None and _is_segment(last):
-            return route, {route.path.rpartition("{")[2][:-1]: last.decode("ascii")}
+        if route is not None and (value := path_value(last, encoded=route.encoded)) is not None:
+            return route, {route.path.rpartition("{")[2][:-1]: value}
         if path.startswith(b"/static/"):
             return self._prefixed.get((b"/static/", method)), {"file": path[len(b"/static/") :].decode("latin-1")}
         parts = path.split(b"/")
         for segments, candidate in self._patterns.get((len(parts), method), ()):
-            values = _match(segments, parts)
+            values = match_path(segments, parts, encoded=candidate.encoded)
             if values is not None:
                 return candidate, values
         return None, {}
@@ -222,7 +225,8 @@ class Router:
         return {
             method
             for (count, method), places in self._patterns.items()
-            if count == len(parts) and any(_match(segments, parts) is not None for segments, _ in places)
+            if count == len(parts)
+            and any(match_path(segments, parts, encoded=route.encoded) is not None for segments, route in places)
         }
 
     async def _unrouted(self, scope: Scope, path: bytes, method: str) -> Response:
@@ -338,24 +342,6 @@ class Router:
         query = scope["query_string"]
         location = self._base_url.encode() + scope["raw_path"] + (b"?" + query if query else b"")
         return Response(307, headers=[(b"location", location), (b"cache-control", b"no-store")])
-
-
-def _is_segment(text: bytes) -> bool:
-    """Whether this is one plain segment: nothing encoded, no matrix parameter (attack class 25)."""
-    return text not in _NO_SEGMENT and text.isascii() and b"%" not in text and b";" not in text
-
-
-def _match(segments: list[bytes], parts: list[bytes]) -> dict[str, str] | None:
-    """The variables of a path that a pattern takes, else None."""
-    values: dict[str, str] = {}
-    for segment, part in zip(segments, parts, strict=True):
-        if segment[:1] == b"{":
-            if not _is_segment(part):
-                return None
-            values[segment[1:-1].decode()] = part.decode("ascii")
-        elif segment != part:
-            return None
-    return values
 
 
 def _host_of(headers: Headers) -> bytes | None:

@@ -23,8 +23,8 @@ AUTHENTICATORS: tuple[BackchannelAuthenticator, ...] = (PageAuthenticator(),)
 
 def decision_routes(parts: Parts) -> list[Route]:
     pings = CibaPings(parts.outbox, parts.sealer)
-    approvals = Approvals(parts.database, parts.people, parts.sealer, pings, parts.clock)
-    targets = AskedTargets(parts.database)
+    approvals = Approvals(parts.database, parts.people, parts.scope_policy, parts.sealer, pings, parts.clock)
+    targets = AskedTargets(parts.database, parts.base_url)
     return [*_device_routes(parts, approvals, targets), *_ciba_routes(parts, approvals, targets, pings)]
 
 
@@ -64,6 +64,7 @@ def _ciba_routes(parts: Parts, approvals: Approvals, targets: AskedTargets, ping
         sign_in=sign_in,
         consents=parts.consents,
         approvals=approvals,
+        scopes=parts.scope_policy,
         database=parts.database,
         pages=parts.pages,
         clock=parts.clock,

@@ -29,7 +29,7 @@ def token_road_routes(parts: Parts) -> list[Route]:
     token = TokenEndpoint(
         parts.clients,
         parts.sender_constraint.confirmation,
-        AskedTargets(parts.database),
+        AskedTargets(parts.database, parts.base_url),
         grants(parts),
         parts.metrics,
     )

@@ -159,6 +159,7 @@ def upgrade() -> None:
     )
     op.create_index('ix_used_value_expires_at', 'used_value', ['expires_at'], unique=False)
     op.add_column('access_token', sa.Column('extra', sa.Text(), server_default='', nullable=False))
+    op.add_column('consent', sa.Column('resources', sa.Text(), server_default='', nullable=False))
     op.add_column('grants', sa.Column('kind', sa.Text(), server_default='authorization_code', nullable=False))
     op.add_column('grants', sa.Column('resources', sa.Text(), server_default='', nullable=False))
     op.add_column('grants', sa.Column('authorization_details', sa.Text(), server_default='', nullable=False))

@@ -222,3 +222,60 @@ def test_changes_are_events(site: Site, root: Person) -> None:
     assert [event["type"] for event in events] == [
         f"tenant:api_resource:{what}" for what in ("created", "updated", "deleted")
     ]
+
+
+BAD_SCHEMAS: dict[str, dict[str, Any]] = {
+    "an unknown keyword": {"pattern": "(a+)+$"},
+    "a reference": {"$ref": "https://attacker.example/schema"},
+    "a type that is none": {"type": "text"},
+    "properties that are none": {"properties": []},
+    "an inner fault": {"properties": {"a": {"items": {"maximum": "7"}}}},
+    "a schema that is none": {"properties": {"a": True}},
+    "too deep": {"items": {"items": {"items": {"items": {"items": {"items": {"items": {"items": {}}}}}}}}},
+}
+
+
+@pytest.mark.spec("RFC 9396", "5")
+@pytest.mark.parametrize("why", BAD_SCHEMAS)
+def test_schemas_that_could_not_be_applied(site: Site, root: Person, why: str) -> None:
+    """At each door that saves a type: a rule that is not understood would not be kept."""
+    type = {"type": "payment", "schema": BAD_SCHEMAS[why]}
+    assert create(site, root, authorizationDetailsTypes=[type]).status_code == 400
+    id = create(site, root).json()["id"]
+    one, types = f"{API_RESOURCES}/{id}", f"{API_RESOURCES}/{id}/authorization-details-types"
+    assert call(site, root, "PATCH", one, json={"addedAuthorizationDetailsTypes": [type]}).status_code == 400
+    refused = call(site, root, "POST", types, json=[type])
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_type")
+    assert call(site, root, "GET", types).json() == []
+    (good,) = call(site, root, "POST", types, json=[{"type": "payment"}]).json()
+    assert call(site, root, "PUT", f"{types}/{good['id']}", json={"schema": type["schema"]}).status_code == 400
+    assert call(site, root, "GET", types).json() == [good]
+
+
+def test_a_type_is_removed_by_its_own_api_resource_only(site: Site, root: Person) -> None:
+    first = create(site, root, authorizationDetailsTypes=[{"type": "payment"}]).json()["id"]
+    second = create(site, root, identifier="other", authorizationDetailsTypes=[{"type": "transfer"}]).json()["id"]
+    removed = {"removedAuthorizationDetailsTypes": ["payment", "transfer"], "removedScopes": ["nothing"]}
+    assert call(site, root, "PATCH", f"{API_RESOURCES}/{second}", json=removed).status_code == 204
+    shown = [call(site, root, "GET", f"{API_RESOURCES}/{id}").json() for id in (first, second)]
+    assert [[each["type"] for each in body["authorizationDetailsTypes"]] for body in shown] == [["payment"], []]
+
+
+def test_absent_texts_may_be_null(site: Site, root: Person) -> None:
+    """A gateway's JSON library may write what is missing as null."""
+    scope = {"name": "a", "displayName": None, "description": None}
+    made = create(site, root, name=None, description=None, requiresAuthorization=None, scopes=[scope], properties=None)
+    assert made.status_code == 201, made.text
+    body = made.json()
+    assert (body["name"], body["description"], body["requiresAuthorization"]) == ("orders", "", True)
+    changes = {"name": None, "addedScopes": None, "removedScopes": None}
+    assert call(site, root, "PATCH", f"{API_RESOURCES}/{body['id']}", json=changes).status_code == 204
+    assert None not in call(site, root, "GET", f"{API_RESOURCES}/{body['id']}").json().values()
+
+
+@pytest.mark.parametrize("filter", ['identifier eq "a\\u0000"', 'identifier eq "\\ud800"', 'name co "\\udfff\\ud800"'])
+def test_strings_of_filters_that_no_database_holds(site: Site, root: Person, filter: str) -> None:
+    refused = call(site, root, "GET", API_RESOURCES, params={"filter": filter})
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_filter")
+    searched = call(site, root, "POST", "/scim2/v2/Roles/.search", json={"filter": filter.replace("name", "id")})
+    assert searched.status_code == 400

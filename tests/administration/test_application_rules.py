@@ -46,6 +46,9 @@ def problem(application: Application = PLAIN, tenant: Tenant = TENANT, **setting
         ({"redirect_uris": ()}, "redirect_uris"),
         ({"redirect_uris": ("https://app.example/cb#f",)}, "redirect_uris"),
         ({"redirect_uris": ("javascript:alert(1)",)}, "redirect_uris"),
+        *(({name: "http://["}, name) for name in ("policy_uri", "tos_uri", "client_uri", "logo_uri")),
+        ({"web_origins": ("https://[",)}, "web_origins"),
+        ({"resources": ("https://[",)}, "resources"),
         ({"response_types": ("token code",)}, "response_types"),
         ({"user_access_token_lifetime": 0}, "user_access_token_lifetime"),
         ({"refresh_grace_seconds": 61}, "refresh_grace_seconds"),
@@ -73,7 +76,7 @@ def problem(application: Application = PLAIN, tenant: Tenant = TENANT, **setting
             },
             "exactly one",
         ),
-        ({"token_endpoint_auth_signing_alg": "ES256"}, "token_endpoint_auth_signing_alg"),
+        ({"token_endpoint_auth_signing_alg": "none"}, "token_endpoint_auth_signing_alg"),
         (
             {"token_endpoint_auth_method": "client_secret_jwt", "token_endpoint_auth_signing_alg": "RS256"},
             "token_endpoint_auth_signing_alg",
@@ -87,6 +90,7 @@ def problem(application: Application = PLAIN, tenant: Tenant = TENANT, **setting
         ({"backchannel_token_delivery_mode": "ping"}, "notification_endpoint"),
         ({"request_uris": ("http://app.example/request",)}, "request_uris"),
         ({"initiate_login_uri": "https://app.example/#start"}, "initiate_login_uri"),
+        ({"initiate_login_uri": "http://localhost:8443/start"}, "initiate_login_uri"),
         ({"policy_uri": "javascript:alert(1)"}, "policy_uri"),
         ({"logo_uri": "data:image/svg+xml,"}, "logo_uri"),
         ({"web_origins": ("https://app.example/",)}, "web_origins"),
@@ -110,6 +114,7 @@ def test_refused(settings: dict[str, Any], named: str) -> None:
         {"jwks": KEYS, "id_token_encrypted_response_alg": "ECDH-ES"},
         {"jwks_uri": "https://app.example/jwks", "token_endpoint_auth_method": "private_key_jwt"},
         {"token_endpoint_auth_method": "client_secret_jwt", "token_endpoint_auth_signing_alg": "HS512"},
+        {"token_endpoint_auth_method": "client_secret_basic", "token_endpoint_auth_signing_alg": "RS256"},
         {"token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_subject_dn": "CN=a,O=b"},
         {"frontchannel_logout_uri": "https://app.example/out?x=1"},
         {"resources": ("https://api.example/v1", "urn:example:api")},
@@ -146,13 +151,20 @@ class TestProfiles:
         assert told is not None
         assert named in told
 
-    def test_algorithms_are_filled_in(self, profile: str) -> None:
+    def test_algorithms_are_filled_in(self, profile: Any) -> None:
         bare = replace(FAPI, profile=profile, id_token_algorithm=None, access_token_algorithm=None)
         filled = with_profile_defaults(bare, TENANT)
         assert (filled.id_token_algorithm, filled.access_token_algorithm) == ("PS256", "PS256")
         assert application_problem(filled, TENANT) is None
 
-    def test_fapi2_refuses_an_issuer_that_is_an_endpoint(self, profile: str) -> None:
+    def test_the_default_may_become_a_forbidden_one(self, profile: Any) -> None:
+        """Whoever sets the tenant's default to RS256 later has changed nothing of what the profile promises."""
+        today = replace(TENANT, settings=replace(TENANT.settings, default_algorithm="ES256"))
+        bare = replace(FAPI, profile=profile, id_token_algorithm=None, access_token_algorithm=None)
+        filled = with_profile_defaults(bare, today)
+        assert (filled.id_token_algorithm, filled.authorization_signed_response_alg) == ("ES256", "ES256")
+
+    def test_fapi2_refuses_an_issuer_that_is_an_endpoint(self, profile: Any) -> None:
         """Decision 1: the default issuer is the token endpoint's address."""
         for issuer in (None, "https://id.example.org/oauth2/token"):
             tenant = replace(TENANT, settings=TenantSettings(issuer=issuer))

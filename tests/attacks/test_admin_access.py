@@ -1,6 +1,6 @@
 """Attack rows 18, 23, 24: who may call our own interfaces, and with which objects; generated from the path table.
 
-Keycloak CVE-2026-14209 and its siblings: fine-grained rights by-passed through side endpoints.
+Keycloak CVE-2026-14209 and its siblings: fine-grained rights bypassed through side endpoints.
 """
 
 import base64

@@ -22,6 +22,8 @@ from tests.attacks.forging import (
 )
 from tests.attacks.targets import HINT_DOORS, TOKEN_DOORS, Door, Target
 
+pytestmark = [pytest.mark.any_engine, pytest.mark.long]
+
 OWN_RSA = rsa.generate_private_key(65537, 2048)
 OWN_EC = ec.generate_private_key(ec.SECP256R1())
 ATTACKER_JWK = {"kty": "oct", "k": encode(b"attacker")}

@@ -29,6 +29,8 @@ from tests.attacks.forging import (
 )
 from tests.tokens.made_keys import KIND_OF_KEY, SEALER, attacker_key, client_key, own_key, private_of
 
+pytestmark = pytest.mark.long
+
 CLAIMS = {"iss": "joe", "exp": 2_000_000_000}
 TYP: frozenset[str | None] = frozenset({"JWT"})
 EVERYTHING = frozenset(ALGORITHMS)

@@ -25,6 +25,8 @@ from tests.attacks.forging import (
 from tests.support.builders import Client, Pkce, Site
 from tests.support.key_holder import ASSERTION_TYPE, KeyHolder, new_jti
 
+pytestmark = pytest.mark.long
+
 GRANT = {"grant_type": "client_credentials"}
 KINDS = ("ES256", "PS256", "EdDSA", "HS256")
 

@@ -16,6 +16,8 @@ from tests.attacks.targets import Target
 from tests.support.browser import Page
 from tests.support.builders import PASSWORD, Client, Pkce, Site
 
+pytestmark = pytest.mark.long
+
 TRIES = 21
 """Timing is measured and printed, never judged: a busy machine must not fail a test."""
 

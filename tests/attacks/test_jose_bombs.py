@@ -25,6 +25,8 @@ from identity.tokens.jose import (
 from tests.attacks.forging import compact, encode, encrypted, jwks, public_jwk, signer
 from tests.tokens.made_keys import SEALER, attacker_key, client_key, own_key, private_of
 
+pytestmark = pytest.mark.long
+
 CLAIMS = {"iss": "joe"}
 TYP: frozenset[str | None] = frozenset({None, "JWT"})
 SIGNING = frozenset(algorithms.SIGNATURES)

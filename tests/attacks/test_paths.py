@@ -6,6 +6,8 @@ from tests.attacks.raw import exchange, get
 from tests.attacks.targets import Target
 from tests.support.builders import Site
 
+pytestmark = [pytest.mark.any_engine, pytest.mark.long]
+
 METRICS = (
     b"/metrics/", b"//metrics", b"/./metrics", b"/x/../metrics", b"/metrics/.", b"/metrics;", b"/metrics;a=b",
     b"/;/metrics", b"/%6detrics", b"/metrics%20", b"/metrics%00", b"/metrics%2f", b"/metrics.", b"/METRICS",

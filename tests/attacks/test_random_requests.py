@@ -19,6 +19,8 @@ from tests.attacks.targets import Target, basic, raw_cookies
 from tests.support.builders import Pkce, claims_of
 from tests.support.in_process import InProcessServer
 
+pytestmark = pytest.mark.long
+
 EXAMPLES = 25
 FINE = {200, 204, 303, 400, 401, 403, 404, 405, 408, 410, 413, 414, 421, 422, 431, 501, 505}
 """503 is not among them: nothing here is busy or away."""

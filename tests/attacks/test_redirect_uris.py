@@ -14,6 +14,8 @@ from identity.domain.redirect_uris import match_redirect_uri, registrable_redire
 from identity.errors import IdentityError
 from tests.support.builders import Client, Pkce, Site
 
+pytestmark = [pytest.mark.any_engine, pytest.mark.long]
+
 
 @dataclass(frozen=True)
 class Row:
@@ -140,7 +142,7 @@ def test_what_cannot_be_registered(standing_site: Site, address: str, why: str) 
             standing_site.application("Refused", **dict[str, Any]({field: (address,)}))
 
 
-@pytest.mark.spec("RP-Initiated Logout", "3")
+@pytest.mark.spec("OpenID Connect RP-Initiated Logout", "3")
 def test_no_spelling_leads_away_after_logout(standing_site: Site) -> None:
     application = standing_site.application(post_logout_redirect_uris=("https://app.example/cb",))
     for row in ROWS:

@@ -2,14 +2,18 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
 
 from tests.registration.registering import Office, administrators_office, initial_token, open_office, set_registration
-from tests.support.builders import CALLBACK, Site
+from tests.support.builders import CALLBACK, Site, response_parameters
 from tests.support.receiver import Receiver
+
+pytestmark = pytest.mark.long
 
 BEYOND: list[dict[str, Any]] = [
     {"grant_types": ["client_credentials"]},
@@ -192,6 +196,18 @@ def test_row_14_tokens_of_registration_are_good_for_nothing_else(site: Site) -> 
     set_registration(site, "token")
     for token in (information["registration_access_token"], tokens["access_token"], tokens["refresh_token"]):
         assert office.bearing(token).register().status_code in (401, 403)
+
+
+@pytest.mark.parametrize("asked", [False, True, None])
+def test_row_24_the_tenants_pkce_rule_cannot_be_left(site: Site, asked: bool | None) -> None:
+    """Decision 26: a registration may ask for more than the tenant's rule, never for less; nor may its update."""
+    site.change_settings(lambda settings: replace(settings, require_pkce=True))
+    office = open_office(site)
+    information = office.registered(ext_pkce_mandatory=asked)
+    assert office.of(information).update(ext_pkce_mandatory=False).status_code == 200
+    request = {"client_id": information["client_id"], "redirect_uri": CALLBACK, "response_type": "code"}
+    page = site.browser().get(f"{site.base}/oauth2/authorize?{urlencode(request)}")
+    assert response_parameters(page)["error"] == "invalid_request"
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from tests.attacks.raw import exchange
 from tests.attacks.targets import Target, basic, location_parameters, raw_cookies
 from tests.support.builders import Pkce
 
+pytestmark = [pytest.mark.any_engine, pytest.mark.long]
+
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 AUTHORIZE = (

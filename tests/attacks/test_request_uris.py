@@ -14,6 +14,8 @@ from tests.support.authorization import carried, pushed_uri, pushed_url, request
 from tests.support.builders import CALLBACK, Client, Site, response_parameters
 from tests.support.key_holder import KeyHolder
 
+pytestmark = [pytest.mark.any_engine, pytest.mark.long]
+
 HOLDER = KeyHolder()
 PREFIX = "urn:ietf:params:oauth:request_uri:"
 

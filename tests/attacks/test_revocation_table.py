@@ -34,6 +34,8 @@ from tests.attacks.targets import location_parameters, raw_cookies, tokens_of
 from tests.support.builders import PASSWORD, Client, Pkce, Site, response_parameters
 from tests.support.in_process import TimedSite
 
+pytestmark = pytest.mark.long
+
 named = pytest.mark.parametrize("cause", EVERYTHING, ids=lambda cause: cause.__name__)
 
 

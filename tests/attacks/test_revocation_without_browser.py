@@ -21,6 +21,8 @@ from tests.attacks.targets import tokens_of
 from tests.support.builders import PASSWORD, Site
 from tests.support.trusted import Trusted
 
+pytestmark = pytest.mark.long
+
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 WITHOUT_SESSION = (*OF_THE_PERSON, *OF_THE_APPLICATION, consent_taken_back)
 """A device, a backchannel client and an assertion have no part in a browser's session (decision 11)."""

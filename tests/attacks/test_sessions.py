@@ -7,6 +7,8 @@ from tests.support.browser import Browser
 from tests.support.builders import PASSWORD, Person, Site, response_parameters
 from tests.support.cookies import Cookie
 
+pytestmark = pytest.mark.long
+
 ATTACKER = "https://attacker.example/"
 
 

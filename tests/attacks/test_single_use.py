@@ -19,6 +19,8 @@ from tests.support.browser import Browser
 from tests.support.builders import Client, Pkce, Site, claims_of
 from tests.support.key_holder import KeyHolder
 
+pytestmark = pytest.mark.long
+
 REDEMPTIONS = 200
 
 

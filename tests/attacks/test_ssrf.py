@@ -14,6 +14,8 @@ from identity.config import Purpose, Settings
 from identity.messaging.guarded_client import GuardedClient, OutboundFailed, OutboundRefused
 from tests.messaging.servers import Names, RawServer, raw_server
 
+pytestmark = pytest.mark.long
+
 SUPPLIED = [Purpose.CLIENT_METADATA, Purpose.LOGOUT, Purpose.CIBA_PING]
 
 

@@ -10,6 +10,8 @@ from tests.attacks.targets import location_parameters, raw_cookies
 from tests.support.browser import Browser
 from tests.support.builders import PASSWORD, Client, Site, response_parameters
 
+pytestmark = pytest.mark.long
+
 
 @dataclass
 class Flow:

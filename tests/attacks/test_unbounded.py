@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import httpx
@@ -11,10 +12,15 @@ import pytest
 
 from identity.commands import openapi
 from identity.domain.redirect_uris import match_redirect_uri
-from identity.oauth2.authorization_checks import _CODE_CHALLENGE
+from identity.oauth2.authorization_checks import _CODE_CHALLENGE, PARAMETERS
+from identity.secrets import token_hash
+from identity.storage.pushed_requests import find_pushed_request
 from tests.attacks.raw import get
 from tests.attacks.targets import Target, location_parameters, raw_cookies
-from tests.support.builders import PASSWORD, Site
+from tests.support.authorization import pushed_uri
+from tests.support.builders import PASSWORD, Pkce, Site
+
+pytestmark = [pytest.mark.any_engine, pytest.mark.long]
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 MARK = "zqxjk"
@@ -61,6 +67,27 @@ def test_a_large_username_or_password(standing_site: Site, name: str) -> None:
         headers = FORM | {"Cookie": cookies, "Origin": standing_site.server.base_url}
         answer = standing_site.http.post(page.url, content=body, headers=headers)
         assert answer.status_code in (400, 422), answer.text[:200]
+
+
+def test_what_nobody_reads_is_not_stored_with_a_pushed_request(target: Target, repository: Path) -> None:
+    """A public client pushes without authentication: only as much as a request can mean is kept."""
+    site, client = target.site, target.site.public_application()
+    request_uri = pushed_uri(site, client, **Pkce().parameters, filler="f" * 2000, **{"n" * 20_000: "1"})
+    digest = token_hash(request_uri.rpartition(":")[2])
+    row = site.administer(lambda a: find_pushed_request(a.database, site.tenant.id, digest))
+    assert row is not None
+    assert len(row.parameters) < 600
+    assert "the-state" in row.parameters
+    # What a check begins to read has to be kept too.
+    code = "".join(
+        (repository / f"identity/oauth2/{name}.py").read_text()
+        for name in (
+            "authorization_checks", "authentication_demands", "authorization_details", "response_types", "resources"
+        )
+    )  # fmt: skip
+    read = re.findall(r'(?:parameters\.get\("|parameters\[")(\w+)"', code)
+    read += re.findall(r'"(\w+)" (?:not )?in draft\.parameters\b(?!\.)', code)
+    assert {*read, "client_id"} - PARAMETERS == set()
 
 
 @pytest.mark.parametrize("count", [200, 201, 3000])
@@ -123,13 +150,14 @@ class TestMetrics:
         """Keycloak CVE-2026-16100: error text as a label, and every request made a new series."""
         site = target.site
         _ask_with_marks(site, range(1))
+        _series(site)  # is counted too
         before = _series(site)
         _ask_with_marks(site, range(1, 20))
         after = _series(site)
         assert not [series for series in after if MARK in series]
         assert after == before
         routes = {match[1] for series in after if (match := re.search(r'route="([^"]*)"', series))}
-        assert routes <= {*re.findall(r'"operationId": "(\w+)"', openapi.document()), "other"}
+        assert routes <= {*re.findall(r'"operationId": "(\w+?)(?:_get|_post)?"', openapi.document()), "other"}
         for label in ("client_id", "tenant", "username", "path", "address", "error_description"):
             assert not [series for series in after if f'{label}="' in series], label
 

@@ -4,10 +4,10 @@ import pytest
 
 from identity.administration import applications
 from tests.support.browser import Browser, Page
-from tests.support.builders import Client, Site, response_parameters
+from tests.support.builders import Client, Site, claims_of, response_parameters
 
 
-def consent_page(site: Site, client: Client, browser: Browser | None = None, **parameters: str) -> Page:
+def consent_page(site: Site, client: Client, browser: Browser | None = None, **parameters: str | None) -> Page:
     page = site.sign_in(client, site.jane, browser=browser, **parameters)
     assert page.has("consent-allow"), str(page)
     return page
@@ -114,3 +114,71 @@ def test_signed_out_meanwhile(site: Site, client: Client) -> None:
     browser.get(f"{site.base}/oidc/logout").submit("logout-confirm")
     answer = page.submit("consent-allow")
     assert answer.has("error-page")
+
+
+def test_a_request_without_a_scope_is_asked_about_too(site: Site, client: Client) -> None:
+    """Who the person is would be told all the same, by introspection or in a JWT."""
+    browser = site.browser()
+    page = site.sign_in(client, site.jane, browser=browser, scope=None)
+    assert page.has("consent-allow")
+    silent = response_parameters(browser.get(site.authorize_url(client, scope=None, prompt="none")))
+    assert silent["error"] == "consent_required"
+    assert "code" in response_parameters(page.submit("consent-allow"))
+    assert "code" in response_parameters(browser.get(site.authorize_url(client, scope=None)))
+
+
+def test_another_resource_is_asked_about(site: Site) -> None:
+    """A token for one API is not allowed by what was allowed at another (RFC 8707)."""
+    notes, orders = "https://notes.example/mcp", "https://orders.example/mcp"
+    client = site.application("Agent", skip_consent=False, resources=(notes, orders))
+    browser = site.browser()
+    page = consent_page(site, client, browser, resource=notes)
+    assert notes in page.document.text
+    assert "code" in response_parameters(page.submit("consent-allow"))
+    assert "code" in response_parameters(browser.get(site.authorize_url(client, resource=notes)))
+    page = browser.get(site.authorize_url(client, resource=orders))
+    assert orders in page.document.text
+    assert "code" in response_parameters(page.submit("consent-allow"))
+    for resource in (notes, orders, None):
+        assert "code" in response_parameters(browser.get(site.authorize_url(client, resource=resource)))
+
+
+def test_a_token_request_names_no_resource_that_nobody_was_asked_about(site: Site) -> None:
+    notes = "https://notes.example/mcp"
+    client = site.application("Agent", skip_consent=False, resources=(notes,), audiences=("https://own.example",))
+    for named, asked, status in ((None, notes, 400), (notes, notes, 200), (None, "https://own.example", 200)):
+        page = site.sign_in(client, site.jane, resource=named)
+        page = page.submit("consent-allow") if page.has("consent-allow") else page
+        answer = site.redeem(client, response_parameters(page)["code"], resource=asked)
+        assert answer.status_code == status, answer.text
+        assert answer.json().get("error") == ("invalid_target" if status == 400 else None)
+
+
+CLAIMS = '{"userinfo":{"email":{"essential":true},"nickname":null},"id_token":{"name":null,"acr":null}}'
+
+
+@pytest.mark.spec("OpenID Connect Core", "5.5")
+def test_claims_are_asked_about_as_scopes_are(site: Site, client: Client) -> None:
+    """What `scope=email` shows on the page, the claims parameter must not fetch behind the person's back."""
+    browser = site.browser()
+    consent_page(site, client, browser, scope="openid").submit("consent-allow")
+    silent = response_parameters(browser.get(site.authorize_url(client, claims=CLAIMS, prompt="none")))
+    assert silent["error"] == "consent_required"
+    page = browser.get(site.authorize_url(client, claims=CLAIMS))
+    assert "jane@example.org" in page.document.text
+    tokens = site.redeem(client, response_parameters(page.submit("consent-allow", scope=["email"]))["code"]).json()
+    assert tokens["scope"] == "openid"
+    assert site.userinfo(tokens["access_token"]).json().keys() == {"sub", "email"}
+    assert "name" not in claims_of(tokens["id_token"])
+    assert "acr" in claims_of(tokens["id_token"])
+    page = browser.get(site.authorize_url(client, claims=CLAIMS))
+    tokens = site.redeem(client, response_parameters(page.submit("consent-allow"))["code"]).json()
+    assert claims_of(tokens["id_token"])["name"] == "Jane Doe"
+    assert "code" in response_parameters(browser.get(site.authorize_url(client, claims=CLAIMS, prompt="none")))
+
+
+def test_refused_claims_stay_away_from_live_userinfo(site: Site) -> None:
+    client = site.application("Live", skip_consent=False, live_claims=True)
+    page = consent_page(site, client, claims=CLAIMS).submit("consent-allow", scope=[])
+    tokens = site.redeem(client, response_parameters(page)["code"]).json()
+    assert site.userinfo(tokens["access_token"]).json().keys() == {"sub"}

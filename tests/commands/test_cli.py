@@ -141,6 +141,27 @@ def test_tenants(cli: Cli) -> None:
     assert "host-like" in cli.refusal("tenants", "create", "Not A Handle")
 
 
+def test_check_knows_what_fapi_2_asks_of_the_issuer(cli: Cli) -> None:
+    """Decision 1, where the issuer is changed after the application was saved."""
+    cli.output("tenants", "create", "bank")
+    cli.output("tenants", "update", "bank", "--set", "issuer=https://id.example/t/bank")
+    settings = {
+        "profile": "fapi2_security",
+        "token_endpoint_auth_method": "tls_client_auth",
+        "tls_client_auth_subject_dn": "CN=bank",
+        "tls_client_certificate_bound_access_tokens": "true",
+    }
+    given = [f"--set={name}={value}" for name, value in settings.items()]
+    address = ("--redirect-uri", "https://bank.example/cb", "--client-id", "bank")
+    cli.output("applications", "create", "Bank", *address, *given, "--tenant", "bank")
+    assert "PROBLEM" not in cli.output("check")
+    cli.output("tenants", "update", "bank", "--set", "issuer=https://id.example/t/bank/oauth2/token")
+    checked = cli("check")
+    assert checked.exit_code == 1
+    assert "PROBLEM  tenant bank: application bank: profile: fapi2_security needs an issuer" in checked.stdout
+    cli.output("tenants", "disable", "bank")
+
+
 def test_stores(cli: Cli, tmp_path: Path) -> None:
     settings = tmp_path / "ldap.json"
     settings.write_text(json.dumps({"urls": "ldap://127.0.0.1:9", "user_search_base": "dc=example"}))

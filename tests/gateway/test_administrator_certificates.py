@@ -147,3 +147,10 @@ def test_it_ends_with_the_person_the_role_and_the_setting(proxied: Site, authori
     else:
         trust(proxied, Person("nobody", "", root.user), sha256=thumbprint(certificate))
     assert get_roles(proxied, certificate).status_code == expected
+
+
+def test_by_thumbprint_until_it_expires(proxied: Site, authority: Authority) -> None:
+    """A proxy that only passes certificates on does not look at their dates."""
+    certificate, _ = authority.issue((), subject=SUBJECT, days=-1)
+    trust(proxied, administrator(proxied), sha256=thumbprint(certificate))
+    assert get_roles(proxied, certificate).status_code == 401

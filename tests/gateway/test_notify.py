@@ -288,7 +288,22 @@ def test_its_password_outlives_a_change_of_the_master_key(site: Site, receiver: 
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://am.example/notify", "am.example/notify", "https://user:pw@am.example/", "https://", "https://a/#x"]
+    "url",
+    [
+        "ftp://am.example/notify",
+        "am.example/notify",
+        "https://user:pw@am.example/",
+        "https://",
+        "https://a/#x",
+        "https://:pw@am.example/",
+        "https://@am.example/",
+        "https://[::1/notify",
+        "https://am.example:99999/notify",
+        "https://am.example/a b",
+        "https://am.example/\n",
+        "https://am.example/#",
+        "https://\u0430m.example/",
+    ],
 )
 def test_addresses_that_are_none(site: Site, url: str) -> None:
     with pytest.raises(IdentityError):

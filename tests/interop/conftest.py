@@ -1,5 +1,6 @@
 """Software that others wrote, signing in against the running server."""
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,3 +28,11 @@ def apache(pytestconfig: pytest.Config, tmp_path: Path) -> Iterator[Apache]:
         yield running
     finally:
         running.stop()
+
+
+@pytest.fixture
+def reachable() -> Iterator[Path]:
+    """A folder that the Apache's unprivileged children read and write."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        yield Path(folder)

@@ -51,7 +51,7 @@ class Runner:
         self.at_mtls = self._client(certificate)
         self.metadata: Answer = self.http.get(f"{self.issuer}/.well-known/openid-configuration").json()
         assert self.metadata["issuer"] == self.issuer
-        self.browser = self.new_browser()
+        self.browser = TlsBrowser(installation.base, installation.context())
 
     def close(self) -> None:
         self._opened.close()
@@ -60,9 +60,6 @@ class Runner:
         context = self.installation.context(certificate)
         return self._opened.enter_context(httpx.Client(verify=context, trust_env=False, timeout=30))
 
-    def new_browser(self) -> TlsBrowser:
-        return TlsBrowser(self.installation.base, self.installation.context())
-
     def endpoint(self, name: str, *, mtls: bool = False) -> str:
         """An endpoint from the metadata; RFC 8705 §5 for clients with a certificate."""
         found: str = (self.metadata["mtls_endpoint_aliases"] if mtls else self.metadata)[f"{name}_endpoint"]
@@ -70,20 +67,19 @@ class Runner:
 
     # The person
 
-    def authorize(self, *, browser: TlsBrowser | None = None, **parameters: str) -> Answer:
+    def authorize(self, **parameters: str) -> Answer:
         """The authorization response: a person signs in and agrees wherever the server asks."""
-        url = f"{self.metadata['authorization_endpoint']}?{urlencode(parameters)}"
-        return response_of(self.walk(browser or self.browser, url))
+        return response_of(self.walk(f"{self.metadata['authorization_endpoint']}?{urlencode(parameters)}"))
 
-    def walk(self, browser: TlsBrowser, url: str) -> Page:
+    def walk(self, url: str) -> Page:
         """Follow an address and do what the suite's browser is told to, until the server's pages are left."""
-        page = browser.get(url)
+        page = self.browser.get(url)
         for _ in range(5):
             step = self._step_for(page)
             if page.left_for is not None or step is None:
                 return page
-            values = {target: value for kind, _, target, *rest in step if kind == "text" for value in rest}
-            (button,) = (target for kind, _, target, *_ in step if kind == "click")
+            values: dict[str, Any] = {command[2]: command[3] for command in step if command[0] == "text"}
+            (button,) = (command[2] for command in step if command[0] == "click")
             if not page.has(button):
                 return page
             page = page.submit(button, **values)

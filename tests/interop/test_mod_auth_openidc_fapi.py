@@ -1,6 +1,8 @@
 """mod_auth_openidc with the strictest settings that its version 2.4.12 has; docs/clients.md names what it lacks."""
 
+import hashlib
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +17,7 @@ from identity.storage.deliveries import list_deliveries
 from tests.interop.two_origins import TwoOrigins
 from tests.support.apache import Apache
 from tests.support.authorization import header_of
-from tests.support.builders import Client, Site
+from tests.support.builders import Client, Site, claims_of
 from tests.support.client_site import ClientSite
 from tests.support.waiting import eventually
 
@@ -24,10 +26,18 @@ Start = Callable[..., Client]
 PRIVATE_KEY_JWT = {"token_endpoint_auth_method": "private_key_jwt", "token_endpoint_auth_signing_alg": "RS256"}
 BY_VALUE = {
     "copy_and_remove_from_request": ["scope", "state", "nonce", "code_challenge", "code_challenge_method"],
-    "copy_from_request": ["client_id", "response_type", "redirect_uri"],
+    "copy_from_request": ["client_id", "response_type", "response_mode", "redirect_uri"],
     "crypto": {"sign_alg": "PS256"},
     "request_object_type": "request",
 }
+
+OVER_HTTP = {"response_types": ["code"], "initiate_login_uri": "https://app.example/protected/oidc"}
+"""Metadata that it would register otherwise, and that an application on plain http may not."""
+
+
+def quoted(value: dict[str, Any]) -> str:
+    """JSON between the quotation marks of a directive."""
+    return json.dumps(value).replace('"', '\\"')
 
 
 class Keys:
@@ -55,10 +65,8 @@ def start(site: Site, apache: Apache, application_site: ClientSite, keys: Keys) 
     """Registers the Apache with private_key_jwt and starts it."""
 
     def started(directives: str = "", **settings: Any) -> Client:
-        client = site.application(
-            "Behind Apache",
-            **({"redirect_uris": (apache.redirect_uri,), "require_pkce": True, "jwks": keys.jwks} | PRIVATE_KEY_JWT | settings),
-        )  # fmt: skip
+        registered = {"redirect_uris": (apache.redirect_uri,), "require_pkce": True, "jwks": keys.jwks}
+        client = site.application("Behind Apache", **(registered | PRIVATE_KEY_JWT | settings))
         apache.start(
             discovery_url=f"{site.issuer}/.well-known/openid-configuration",
             client_id=client.client_id,
@@ -74,7 +82,7 @@ def start(site: Site, apache: Apache, application_site: ClientSite, keys: Keys) 
 def check_in(site: Site, apache: Apache, application_site: ClientSite) -> dict[str, str]:
     """Sign in; the headers that the application sees."""
     page = TwoOrigins(site, apache).sign_in("/protected/page", site.jane)
-    assert page.status == 200, f"{page.text}\n{apache.output}"
+    assert (page.status, page.url) == (200, f"{apache.base_url}/protected/page"), f"{page.text}\n{apache.output}"
     headers = application_site.wait_for("/protected/page").headers
     assert headers["oidc_claim_email"] == "jane@example.org"
     return headers
@@ -96,21 +104,19 @@ def test_private_key_jwt_pkce_and_form_post(
 
 @pytest.mark.spec("RFC 9101", "5")
 def test_a_signed_request_by_value(site: Site, apache: Apache, application_site: ClientSite, start: Start) -> None:
-    quoted = json.dumps(BY_VALUE).replace('"', '\\"')
-    start(f'OIDCRequestObject "{quoted}"', request_object_signing_alg="PS256")
+    start(f'OIDCRequestObject "{quoted(BY_VALUE)}"', request_object_signing_alg="PS256")
     browsers = TwoOrigins(site, apache)
     away = browsers.here.get("/protected/page")
     assert away.left_for is not None
     assert header_of(away.left_for.parameters["request"])["alg"] == "PS256"
     assert not {"nonce", "code_challenge"} & away.left_for.parameters.keys()
+    assert {"nonce", "code_challenge"} <= claims_of(away.left_for.parameters["request"]).keys()
     check_in(site, apache, application_site)
 
 
 @pytest.mark.spec("OpenID Connect Core", "3.3")
 @pytest.mark.parametrize("response_type", ["code id_token", "code id_token token", "code token"])
-def test_hybrid(
-    site: Site, apache: Apache, application_site: ClientSite, start: Start, response_type: str
-) -> None:
+def test_hybrid(site: Site, apache: Apache, application_site: ClientSite, start: Start, response_type: str) -> None:
     start(f'OIDCResponseType "{response_type}"', response_types=(response_type,), id_token_algorithm="PS256")
     check_in(site, apache, application_site)
 
@@ -135,9 +141,7 @@ def is_signed_in(browsers: TwoOrigins) -> bool:
 
 
 @pytest.mark.spec("OpenID Connect Back-Channel Logout", "2.5")
-def test_back_channel_logout(
-    site: Site, apache: Apache, application_site: ClientSite, start: Start
-) -> None:
+def test_back_channel_logout(site: Site, apache: Apache, application_site: ClientSite, start: Start) -> None:
     start(backchannel_logout_uri=f"{apache.redirect_uri}?logout=backchannel")
     browsers = TwoOrigins(site, apache)
     browsers.sign_in("/protected/page", site.jane)
@@ -172,19 +176,25 @@ def test_front_channel_logout(site: Site, apache: Apache, application_site: Clie
 
 @pytest.mark.spec("OpenID Connect Session Management", "3")
 def test_session_management(site: Site, apache: Apache, application_site: ClientSite, start: Start) -> None:
-    """What the module's frame does when the server's says `changed`: ask again without a page."""
-    start("OIDCResponseMode query")
+    """The module's frame posts what the server's frame compares; when that says `changed`, the module signs out."""
+    client = start("OIDCResponseMode query")
     browsers = TwoOrigins(site, apache)
     browsers.sign_in("/protected/page", site.jane)
-    frame = browsers.here.get("/protected/oidc?session=iframe_rp&poll=1000")
-    print(frame.text)
-    for signed_in in (True, False):
-        check = browsers.here.get("/protected/oidc?session=check")
-        assert check.left_for is not None, check
-        assert check.left_for.parameters["prompt"] == "none"
-        browsers.back(browsers.there.get(check.left_for.url, from_site=apache.base_url))
-        assert is_signed_in(browsers) is signed_in, apache.output
-        browsers.there.get(f"{site.base}/oidc/logout").submit("logout-confirm") if signed_in else None
+    frame = browsers.here.get("/protected/oidc?session=iframe_rp").text
+    told = dict(re.findall(r"var (\w+) +=.*'(.*)';", frame))
+    assert (told["targetOrigin"], told["clientId"]) == (site.server.base_url, client.client_id)
+
+    def compared() -> bool:
+        """OpenID Connect Session Management §3.2, as the server's frame does."""
+        digest, salt = told["sessionId"].split(".")
+        cookie = browsers.there.cookies.find(f"__Host-opbs-{site.handle}")
+        state = cookie.value if cookie else ""
+        text = f"{client.client_id} {apache.base_url} {state} {salt}"
+        return bool(hashlib.sha256(text.encode()).hexdigest() == digest)
+
+    assert compared()
+    browsers.there.get(f"{site.base}/oidc/logout").submit("logout-confirm")
+    assert not compared()
 
 
 # Dynamic registration, and login started by somebody else
@@ -193,21 +203,19 @@ def test_session_management(site: Site, apache: Apache, application_site: Client
 @pytest.mark.spec("OpenID Connect Dynamic Client Registration", "3.1")
 @pytest.mark.spec("OpenID Connect Core", "4")
 def test_it_registers_itself_and_somebody_else_starts_the_login(
-    site: Site, apache: Apache, application_site: ClientSite, keys: Keys, tmp_path: Path
+    site: Site, apache: Apache, application_site: ClientSite, keys: Keys, reachable: Path
 ) -> None:
     site.change_settings(
         lambda settings: replace(
             settings, registration="open", registration_limit_address=RateLimit(count=0, seconds=1)
         )
     )
-    folder = tmp_path / "metadata"
-    folder.mkdir()
-    folder.chmod(0o777)
     metadata = site.http.get(f"{site.issuer}/.well-known/openid-configuration").text
-    (folder / f"{quote(site.issuer.partition('//')[2], safe='')}.provider").write_text(metadata)
+    (reachable / f"{quote(site.issuer.partition('//')[2], safe='')}.provider").write_text(metadata)
     apache.start(
         application=application_site.origin,
-        directives=f"OIDCMetadataDir {folder}\n{keys.directives}\nOIDCClientName Apache\n"
+        directives=f"OIDCMetadataDir {reachable}\n{keys.directives}\nOIDCClientName Apache\n"
+        f'OIDCProviderRegistrationEndpointJson "{quoted(OVER_HTTP)}"\n'
         "OIDCIDTokenSignedResponseAlg PS256\nOIDCProviderTokenEndpointAuth private_key_jwt",
     )
     browsers = TwoOrigins(site, apache)

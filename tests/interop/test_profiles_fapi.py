@@ -176,7 +176,7 @@ def test_fapi_1_advanced_refuses_a_request_object(runner: Runner, parameters: An
     client = Client(runner, "fapi1-key-1")
     request = client.signed(response_type="code id_token", **parameters)
     query = urlencode({"client_id": client.client_id, "request": request})
-    page = runner.walk(runner.browser, f"{runner.metadata['authorization_endpoint']}?{query}")
+    page = runner.walk(f"{runner.metadata['authorization_endpoint']}?{query}")
     assert page.has("error-page") or (page.left_for is not None and "error" in page.left_for.parameters)
     assert page.left_for is None or "code" not in page.left_for.parameters
 
@@ -234,7 +234,7 @@ def test_fapi_2_a_request_uri_is_of_one_client_and_used_once(runner: Runner) -> 
     uri = response.json()["request_uri"]
     endpoint = runner.metadata["authorization_endpoint"]
     for client_id, good in (("fapi2-dpop-2", False), ("fapi2-dpop-1", True), ("fapi2-dpop-1", False)):
-        page = runner.walk(runner.browser, f"{endpoint}?" + urlencode({"client_id": client_id, "request_uri": uri}))
+        page = runner.walk(f"{endpoint}?" + urlencode({"client_id": client_id, "request_uri": uri}))
         assert (page.left_for is not None and "code" in page.left_for.parameters) is good, client_id
 
 

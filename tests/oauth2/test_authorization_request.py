@@ -10,6 +10,8 @@ import pytest
 from tests.support.builders import CALLBACK, Pkce, Site, response_parameters
 from tests.support.html import parse
 
+pytestmark = pytest.mark.any_engine
+
 CHALLENGE = Pkce().challenge
 
 

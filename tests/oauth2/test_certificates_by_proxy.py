@@ -7,9 +7,10 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from identity.clock import SECOND
 from identity.domain.tenants import TenantSettings
 from identity.errors import IdentityError
-from identity.oauth2.client_certificates import is_named
+from identity.oauth2.client_certificates import CHAIN_SECONDS, CertificateAuthorities, is_named
 from tests.oauth2.certificate_clients import (
     DN,
     GRANT,
@@ -25,6 +26,7 @@ from tests.oauth2.certificate_clients import (
 )
 from tests.support.authority import Authority, der, self_signed
 from tests.support.builders import Site
+from tests.support.in_process import SetClock
 from tests.support.receiver import Receiver, Reply
 from tests.support.server import start_server
 from tests.support.tls_site import byte_sequence, client_cert
@@ -255,5 +257,23 @@ def test_new_certificates_at_an_address(proxied: Site, receiver: Receiver) -> No
     uri = receiver.answer("/jwks", Reply(200, jwks_of(old)))
     client = proxied.machine(token_endpoint_auth_method="self_signed_tls_client_auth", jwks_uri=uri)
     assert ask(proxied.http, client, old).status_code == 200
-    assert outcome(ask(proxied.http, client, new)) == (401, "invalid_client")
-    assert len(receiver.at("/jwks")) == 1  # a second time only after a minute
+    for _ in range(3):
+        assert outcome(ask(proxied.http, client, new)) == (401, "invalid_client")
+    assert len(receiver.at("/jwks")) == 2  # asked again for the unknown one, and after that once a minute
+
+
+@pytest.mark.spec("RFC 5280", "6.1.3")
+def test_a_certificate_ends_when_it_says_so(authority: Authority, tmp_path: Path) -> None:
+    """However recently its chain was verified."""
+    path = tmp_path / "authority.pem"
+    path.write_bytes(authority.certificate)
+    certificate = der(authority.issue((), subject=SUBJECT, days=1)[0])
+    clock = SetClock()
+    authorities = CertificateAuthorities(path, clock)
+    ends_at = x509.load_der_x509_certificate(certificate).not_valid_after_utc.timestamp()
+    clock.advance(ends_at - clock.now() / SECOND - CHAIN_SECONDS / 2)
+    assert authorities.vouch(certificate, ())
+    clock.advance(CHAIN_SECONDS / 2 - 2)
+    assert authorities.vouch(certificate, ())
+    clock.advance(4)
+    assert not authorities.vouch(certificate, ())

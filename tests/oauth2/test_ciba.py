@@ -10,8 +10,10 @@ from identity.clock import SECOND
 from identity.domain.applications import CIBA
 from identity.domain.tenants import TenantSettings
 from identity.oauth2.backchannel_authenticator import CannotAsk
+from identity.oauth2.ciba_endpoint import MAXIMUM_WAITING
 from tests.support.backchannel import (
     PATH,
+    ask,
     asked,
     bank,
     error_of,
@@ -23,6 +25,7 @@ from tests.support.backchannel import (
 from tests.support.builders import Client, Site, claims_of
 from tests.support.in_process import TimedSite
 from tests.support.key_holder import KeyHolder
+from tests.support.key_manager import api, authorized, change_role, role
 from tests.support.receiver import Receiver, Reply
 from tests.support.server import start_server
 
@@ -145,6 +148,21 @@ class TestPing:
         assert refusal(site, client, client_notification_token=token) == "invalid_request"
 
 
+KEY = "the-key-of-a-test-installation"
+
+
+@pytest.fixture(scope="module")
+def door(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A server whose settings open the door for programs."""
+    server = start_server("sqlite", request, tmp_path_factory.mktemp("door"), test_mode_key=KEY)
+    site = Site(server, "door", TenantSettings())
+    try:
+        yield site
+    finally:
+        site.close()
+        server.stop()
+
+
 class TestPage:
     def test_it_shows_who_asks_and_the_message(self, site: Site) -> None:
         assert site.jane
@@ -152,6 +170,45 @@ class TestPage:
         text = waiting(site, site.jane).text
         for shown in ("Bank", "Pay 12.50 to Garden", "Your phone number", "Jane Doe"):
             assert shown in text
+
+    @pytest.mark.parametrize("method", ["page", "door"])
+    def test_a_role_that_was_taken_away_meanwhile(self, door: Site, method: str) -> None:
+        """Asked for, allowed by role, and gone before the person decides: neither shown nor granted."""
+        read, write = f"{method}:read", f"{method}:write"
+        orders = api(door, read, write, identifier=f"https://{method}.example")
+        client = bank(door, authorized_apis=[authorized(orders, read, write)])
+        kim = door.person(f"kim-{method}")
+        for scope in (read, write):
+            role(door, scope, scope, people=(kim,))
+        answer = asked(door, client, login_hint=kim.username, scope=f"openid {read} {write}")
+        change_role(door, write, remove=kim)
+        if method == "page":
+            page = waiting(door, kim)
+            assert read in page.text
+            assert write not in page.text
+            page.submit("ciba-allow-1")
+        else:
+            door.http.post(PATH, params={"auth_req_id": answer["auth_req_id"], "action": "allow", "key": KEY})
+        assert poll(door, client, answer["auth_req_id"])[1]["scope"] == f"openid {read}"
+
+    def test_it_shows_the_application_as_the_consent_page_does(self, site: Site) -> None:
+        assert site.jane
+        asked(site, bank(site, logo_uri="https://bank.example/logo.png"))
+        assert 'data-source="https://bank.example/logo.png"' in waiting(site, site.jane).text
+
+    def test_an_application_cannot_bury_the_page(self, site: Site) -> None:
+        """So many at once wait from one application, that another's is still seen (attack row 32)."""
+        assert site.jane
+        noisy, quiet = bank(site), bank(site)
+        for _ in range(MAXIMUM_WAITING):
+            asked(site, noisy)
+        status, answer = ask(site, noisy)
+        assert (status, answer["error"]) == (429, "slow_down")
+        asked(site, quiet, binding_message="The one that counts")
+        page = waiting(site, site.jane)
+        assert "The one that counts" in page.text
+        page.submit("ciba-deny-1")
+        assert ask(site, noisy)[0] == 200
 
     def test_another_person_s_request_is_neither_shown_nor_decided(self, site: Site) -> None:
         assert site.jane
@@ -194,21 +251,6 @@ class TestPage:
         account = browser.get(f"{site.base}/account")
         assert "2" in account.element("waiting-requests").text
         assert account.click("waiting-requests").has("ciba-allow-2")
-
-
-KEY = "the-key-of-a-test-installation"
-
-
-@pytest.fixture(scope="module")
-def door(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A server whose settings open the door for programs."""
-    server = start_server("sqlite", request, tmp_path_factory.mktemp("door"), test_mode_key=KEY)
-    site = Site(server, "door", TenantSettings())
-    try:
-        yield site
-    finally:
-        site.close()
-        server.stop()
 
 
 class TestTestDoor:

@@ -22,6 +22,8 @@ from tests.support.builders import Client, Site
 from tests.support.in_process import TimedSite
 from tests.support.key_holder import KeyHolder
 
+pytestmark = [pytest.mark.any_engine, pytest.mark.long]
+
 
 class TestRequest:
     @pytest.fixture
@@ -71,6 +73,13 @@ class TestRequest:
         anonymous = site.http.post("/oauth2/ciba", data={"scope": "openid", "login_hint": "jane"})
         assert (anonymous.status_code, anonymous.json()["error"]) == (401, "invalid_client")
 
+    def test_an_application_that_must_name_a_resource_does_it_here(self, site: Site) -> None:
+        """Else the person would allow what can never be fetched."""
+        assert site.jane
+        client = bank(site, require_resource=True, resources=("https://api.example",))
+        assert refusal(site, client) == "invalid_target"
+        assert asked(site, client, resource="https://api.example")
+
     def test_a_stranger_never_hears_who_is_known(self, site: Site) -> None:
         """unknown_user_id is for authenticated clients with the grant only."""
         known, unknown = (refusal(site, site.application(), login_hint=name) for name in ("jane", "nobody"))
@@ -81,6 +90,16 @@ class TestRequest:
         site.person("kim", email="kim@example.org", email_verified=verified)
         status, _ = ask(site, client, login_hint="KIM@example.org")
         assert (status == 200) is verified
+
+    def test_a_username_that_looks_like_somebody_s_address_is_nobody_s(self, site: Site, client: Client) -> None:
+        """Whoever calls themselves by another's address is not asked in their place."""
+        site.person("kim", email="kim@example.org", email_verified=True)
+        assert asked(site, client, login_hint="kim@example.org")
+        site.person("kim@example.org")
+        assert refusal(site, client, login_hint="kim@example.org") == "unknown_user_id"
+        own = "sam@example.org"
+        site.person(own, email=own, email_verified=True)
+        assert asked(site, client, login_hint=own)
 
     def test_an_email_address_of_two_is_nobody_s(self, site: Site, client: Client) -> None:
         for name in ("kim", "sam"):
@@ -177,6 +196,16 @@ class TestSignedRequests:
         signed = request_object(site, client, holder)
         asked(site, client, scope=None, login_hint=None, request=signed)
         assert refusal(site, client, scope=None, login_hint=None, request=signed) == "invalid_request"
+
+    @pytest.mark.spec("RFC 7519", "4")
+    def test_claims_that_are_no_parameters_are_ignored(self, site: Site, client: Client, holder: KeyHolder) -> None:
+        assert site.jane
+        deep: Any = 1
+        for _ in range(800):
+            deep = [deep]
+        for value in (True, 1.5, {"a": None}, deep):
+            token = request_object(site, client, holder, purpose=value, request_uri=value)
+            assert asked(site, client, scope=None, login_hint=None, request=token)
 
     def test_parameters_beside_it_are_refused(self, site: Site, client: Client, holder: KeyHolder) -> None:
         signed = request_object(site, client, holder)

@@ -5,6 +5,8 @@ import pytest
 
 from tests.support.builders import Pkce, Site, response_parameters
 
+pytestmark = pytest.mark.any_engine
+
 ORIGIN = "https://dashboard.example"
 NONE = ["/oauth2/authorize", "/oauth2/introspect", "/oidc/logout", "/account", "/"]
 REGISTERED = ["/oauth2/par", "/oauth2/token", "/oauth2/revoke", "/oauth2/userinfo"]

@@ -208,6 +208,14 @@ class TestRequest:
         response = site.http.post("/oauth2/device_authorize", data={"client_id": client.client_id})
         assert (response.status_code, response.json()["error"]) == (400, "unauthorized_client")
 
+    def test_an_application_that_must_name_a_resource_does_it_here(self, site: Site) -> None:
+        """Else the person would allow what can never be fetched."""
+        client = television(site, require_resource=True, resources=("https://api.example",))
+        data = {"client_id": client.client_id, "scope": "openid"}
+        refused = site.http.post("/oauth2/device_authorize", data=data)
+        assert (refused.status_code, refused.json()["error"]) == (400, "invalid_target")
+        assert begin(site, client, resource="https://api.example")
+
     def test_credentials_in_the_address_are_refused(self, site: Site) -> None:
         client = television(site, token_endpoint_auth_method="client_secret_post")
         response = site.http.post(f"/oauth2/device_authorize?client_id={client.client_id}&client_secret=x", data={})

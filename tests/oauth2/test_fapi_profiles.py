@@ -13,6 +13,8 @@ from tests.support.builders import Client, Pkce, Site, claims_of, response_param
 from tests.support.in_process import TimedSite
 from tests.support.key_holder import KeyHolder, assertion_form, new_jti
 
+pytestmark = pytest.mark.any_engine
+
 HOLDER = KeyHolder("PS256")
 SECRET_KEY = KeyHolder()
 """Proves possession at the token endpoint."""
@@ -109,7 +111,9 @@ class TestFapi1Advanced:
             ({"response_type": "id_token"}, "unsupported_response_type"),
             ({"response_type": "none", "response_mode": "jwt"}, "unsupported_response_type"),
             ({"response_mode": "jwt", "nonce": None}, "invalid_request"),
-            ({"response_mode": "jwt", "scope": None, "state": None}, "invalid_request"),
+            ({"response_mode": "jwt", "scope": None}, "invalid_request"),
+            ({"response_type": "code id_token", "scope": None}, "invalid_request"),
+            ({"response_mode": "jwt", "scope": "orders", "state": None}, "invalid_request"),
         ],
         ids=str,
     )
@@ -208,6 +212,19 @@ class TestFapi2Security:
         token = signed(site, client, **dict[str, Any](Pkce().parameters))
         page = site.browser().get(site.authorize_url(client, request=token))
         assert response_parameters(page)["error"] == "invalid_request"
+
+    @pytest.mark.spec("FAPI 2.0 Message Signing", "5.3.1")
+    @pytest.mark.parametrize(
+        ("claims", "error"),
+        [({}, ""), ({"nbf": None}, "invalid_request_object"), ({"exp": None}, "invalid_request_object"),
+         ({"exp": 2**33}, "invalid_request_object"), ({"nbf": 1}, "invalid_request_object")],
+        ids=str,
+    )  # fmt: skip
+    def test_request_objects_where_responses_are_plain(self, site: Site, claims: dict[str, Any], error: str) -> None:
+        """Signed requests without JARM: the rules of their lifetime are the same."""
+        client = fapi(site, self.profile, require_signed_request_object=True)
+        response = push(site, client, request=signed(site, client, **(dict[str, Any](Pkce().parameters) | claims)))
+        assert outcome(response) == ((400, error) if error else (201, ""))
 
     @pytest.mark.spec("FAPI 2.0 Security Profile", "5.3.2.1")
     def test_codes_live_for_a_minute_at_most(self, timed: TimedSite) -> None:

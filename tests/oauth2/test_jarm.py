@@ -12,6 +12,8 @@ from tests.support.builders import Client, Site, claims_of
 from tests.support.in_process import TimedSite
 from tests.support.key_holder import KeyHolder
 
+pytestmark = pytest.mark.any_engine
+
 MODES = ["jwt", "query.jwt", "fragment.jwt", "form_post.jwt"]
 
 

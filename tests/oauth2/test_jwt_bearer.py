@@ -1,5 +1,6 @@
 """JWT assertions as grants (RFC 7523 §2.1): trusted issuers, the client's own, each good once."""
 
+import base64
 import time
 from typing import Any
 
@@ -62,6 +63,45 @@ def test_it_is_good_once(site: Site, jti: str | None) -> None:
     assert assert_it(site, client, token)[0] == 200
     assert refusal(site, client, token) == "invalid_grant"
     assert refusal(site, batch(site), token) == "invalid_grant"
+
+
+@pytest.mark.spec("RFC 7523", "3")
+def test_another_signature_of_the_same_words_is_no_other_assertion(site: Site) -> None:
+    """From one ECDSA signature (r, s) anybody makes a second good one, (r, n - s)."""
+    client, issuer = batch(site), Trusted(site)
+    assert site.jane
+    token = issuer.token(jti=None)
+    assert assert_it(site, client, token)[0] == 200
+    assert refusal(site, client, with_other_signature(token)) == "invalid_grant"
+    fresh = with_other_signature(issuer.token(jti=None, sub="another"))
+    assert assert_it(site, client, fresh)[0] == 200
+
+
+def with_other_signature(token: str) -> str:
+    order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+    words, _, encoded = token.rpartition(".")
+    signature = base64.urlsafe_b64decode(encoded + "==")
+    other = signature[:32] + (order - int.from_bytes(signature[32:])).to_bytes(32)
+    return f"{words}.{base64.urlsafe_b64encode(other).rstrip(b'=').decode()}"
+
+
+def test_a_refresh_gives_no_id_token(site: Site) -> None:
+    """The person has not signed in here, at first or later."""
+    client, issuer = batch(site, grant_types=(JWT_BEARER, "refresh_token")), Trusted(site)
+    assert site.jane
+    answer = assert_it(site, client, issuer.token(), scope="openid read")[1]
+    assert "id_token" not in answer.keys() | site.refresh(client, answer["refresh_token"]).json().keys()
+
+
+@pytest.mark.spec("RFC 9449", "7")
+def test_a_bound_one_needs_the_key(site: Site) -> None:
+    holder, client = KeyHolder(), batch(site)
+    assert site.jane
+    token = Trusted(site).token(cnf={"jkt": holder.thumbprint})
+    assert refusal(site, client, token) == "invalid_grant"
+    form = {"grant_type": JWT_BEARER, "assertion": token}
+    headers = {"DPoP": holder.proof("POST", f"{site.base}/oauth2/token")}
+    assert site.http.post("/oauth2/token", data=form, auth=client.basic, headers=headers).status_code == 200
 
 
 def test_a_refused_one_is_not_used_up(site: Site) -> None:

@@ -26,6 +26,8 @@ from tests.support.browser import Browser
 from tests.support.builders import Client, Person, claims_of, response_parameters
 from tests.support.in_process import InProcessServer, TimedSite
 
+pytestmark = pytest.mark.long
+
 T = TypeVar("T")
 
 CODE_SECONDS = 60

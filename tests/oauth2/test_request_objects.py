@@ -17,6 +17,8 @@ from tests.support.in_process import TimedSite
 from tests.support.key_holder import KeyHolder, assertion_form
 from tests.support.receiver import Receiver, Reply
 
+pytestmark = [pytest.mark.any_engine, pytest.mark.long]
+
 HOLDER = KeyHolder()
 
 

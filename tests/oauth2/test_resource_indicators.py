@@ -198,3 +198,22 @@ def test_the_consent_page_names_the_api(site: Site) -> None:
     assert "Orders of the shop" in page.document.text
     assert ORDERS in page.document.text
     assert "code" in response_parameters(page.submit("consent-allow"))
+
+
+@pytest.mark.spec("RFC 9728", "3.2")
+def test_our_own_interfaces(site: Site, client: Client) -> None:
+    """What our protected-resource metadata names can be asked for, by an application with a list of its own too."""
+    place = f"/.well-known/oauth-protected-resource/t/{site.handle}/oauth2/token"
+    named = httpx.get(site.server.base_url + place, trust_env=False).json()["resource"]
+    assert named == site.issuer
+    code = authorized(site, client, named)["code"]
+    tokens = redeemed(site, client, code)
+    assert audience(tokens) == site.issuer
+    assert site.userinfo(tokens.json()["access_token"]).json()["sub"]
+    code = authorized(site, client, site.issuer, scope="orders")["code"]
+    assert site.userinfo(redeemed(site, client, code).json()["access_token"]).status_code == 403
+
+
+def test_another_tenants_interfaces(site: Site, client: Client) -> None:
+    for other in (site.issuer.replace(site.handle, "other"), site.base, site.issuer + "/"):
+        assert authorized(site, client, other)["error"] == "invalid_target", other

@@ -1,5 +1,6 @@
 """Token exchange (RFC 8693): delegation, impersonation, agents; nothing ever widens."""
 
+import json
 import secrets
 
 import pytest
@@ -8,6 +9,7 @@ from identity.administration import applications
 from identity.authn.people import People
 from identity.domain.applications import TOKEN_EXCHANGE
 from identity.domain.tenants import TenantSettings
+from tests.support.authorization import api, payment, payment_type
 from tests.support.builders import Client, Pkce, Site, claims_of, response_parameters
 from tests.support.exchange import (
     ACCESS_TOKEN,
@@ -92,6 +94,16 @@ class TestOurOwnTokens:
         answer = exchanged(site, caller, tokens["id_token"], ID_TOKEN, scope="openid read write")
         assert answer["scope"] == "openid read"
 
+    @pytest.mark.spec("RFC 8693", "5")
+    def test_an_id_token_is_exchanged_by_who_can_be_told_apart(self, site: Site) -> None:
+        """ID tokens stand in addresses (`id_token_hint`): for a public application anybody could present one."""
+        caller = portal(
+            site, grant_types=("authorization_code", TOKEN_EXCHANGE), token_endpoint_auth_method="none",
+        )  # fmt: skip
+        tokens = site.tokens(caller, site.jane, scope="openid read")
+        assert refusal(site, caller, tokens["id_token"], ID_TOKEN, scope="read") == "invalid_request"
+        assert exchanged(site, caller, tokens["access_token"], scope="read")["scope"] == "read"
+
     @pytest.mark.spec("RFC 8693", "2.1")
     @pytest.mark.parametrize(
         ("asked", "form", "issued"),
@@ -117,6 +129,15 @@ class TestOurOwnTokens:
         refreshed = site.refresh(caller, answer["refresh_token"])
         assert refreshed.status_code == 200
         assert claims_of(refreshed.json()["access_token"])["act"] == {"sub": caller.client_id}
+
+    def test_a_refresh_gives_no_id_token_either(self, site: Site) -> None:
+        """Nobody has signed in to the caller, at first or later."""
+        caller = service(site, grant_types=(TOKEN_EXCHANGE, "refresh_token"))
+        token = site.tokens(portal(site, caller), site.jane, scope="openid read")["access_token"]
+        answer = exchanged(site, caller, token)
+        refreshed = site.refresh(caller, answer["refresh_token"]).json()
+        assert "id_token" not in answer.keys() | refreshed.keys()
+        assert site.userinfo(refreshed["access_token"]).status_code == 200
 
 
 class TestWhatBoundsIt:
@@ -155,6 +176,49 @@ class TestWhatBoundsIt:
         more = named | {"iss": "https://idp.example"}
         assert refusal(site, caller, issuer.token(may_act=more), JWT) == "invalid_request"
 
+    @pytest.mark.spec("RFC 8693", "4.4")
+    def test_an_issuer_does_not_bring_the_actor_that_another_one_names(self, site: Site) -> None:
+        """`may_act` without `iss` means somebody of its own issuer or of ours, never anybody else's namesake."""
+        caller = service(site)
+        one, two = Trusted(site), Trusted(site, issuer="https://two.example")
+        site.person("kim")
+        assert site.jane
+        subject = one.token(may_act={"sub": "robot"})
+        for issuer, allowed in ((two, False), (one, True)):
+            actor = {"actor_token": issuer.token(sub="robot", preferred_username="kim"), "actor_token_type": JWT}
+            assert (exchange(site, caller, subject, JWT, scope="read", **actor)[0] == 200) is allowed
+
+    @pytest.mark.spec("RFC 8693", "4.1")
+    def test_who_acted_elsewhere_is_named_with_their_issuer(self, site: Site) -> None:
+        """Nobody's `act` makes one of our applications an actor."""
+        caller, issuer = service(site), Trusted(site)
+        assert site.jane
+        token = issuer.token(act={"sub": caller.client_id, "act": {"sub": "first"}})
+        act = claims_of(exchanged(site, caller, token, JWT, scope="read")["access_token"])["act"]
+        assert act == {
+            "sub": caller.client_id, "iss": issuer.issuer, "act": {"sub": "first", "iss": issuer.issuer},
+        }  # fmt: skip
+
+    def test_one_s_own_token_stays_with_its_resources(self, site: Site) -> None:
+        """What was authorized for one API is not exchanged by the same application into a token for another."""
+        apis = ("https://one.example", "https://two.example")
+        caller = portal(site, grant_types=("authorization_code", TOKEN_EXCHANGE), resources=apis)
+        tokens = site.tokens(caller, site.jane, scope="read", resource=apis[0])
+        assert refusal(site, caller, tokens["access_token"], resource=apis[1]) == "invalid_target"
+        assert refusal(site, caller, tokens["access_token"], audience=caller.client_id) == "invalid_target"
+        assert claims_of(exchanged(site, caller, tokens["access_token"])["access_token"])["aud"] == apis[0]
+
+    def test_details_never_widen(self, site: Site) -> None:
+        """Those of a type that the caller may not use stay behind."""
+        api(site, "https://bank.example/api", payment_type())
+        caller = service(site)
+        source = portal(site, caller, authorization_details_types=("payment",))
+        token = site.tokens(source, site.jane, authorization_details=json.dumps([payment()]))["access_token"]
+        assert claims_of(token)["authorization_details"] == [payment()]
+        assert "authorization_details" not in exchanged(site, caller, token)
+        site.update(caller, authorization_details_types=("payment",))
+        assert exchanged(site, caller, token)["authorization_details"] == [payment()]
+
     def test_it_ends_with_the_session_of_the_subject_token(self, site: Site) -> None:
         caller, browser = service(site, grant_types=(TOKEN_EXCHANGE, "refresh_token")), site.browser()
         tokens = tokens_in(site, portal(site, caller), browser)
@@ -178,6 +242,31 @@ class TestWhatBoundsIt:
         status, answer = bound(site, caller, holder, **subject)
         assert (status, answer["token_type"]) == (200, "DPoP")
         assert claims_of(answer["access_token"])["cnf"] == {"jkt": holder.thumbprint}
+
+    @pytest.mark.spec("RFC 9449", "7")
+    def test_a_bound_token_of_another_is_not_unbound_by_who_cannot_be_told_apart(self, site: Site) -> None:
+        """A public application in its audience might be anybody: whoever has stolen the token too."""
+        holder = KeyHolder()
+        anybody = service(site, grant_types=(TOKEN_EXCHANGE,), token_endpoint_auth_method="none")
+        source = portal(site, anybody, dpop_bound_access_tokens=True)
+        pkce = Pkce()
+        code = site.code(source, site.jane, scope="read", **pkce.parameters)
+        form = {
+            "grant_type": "authorization_code", "code": code, "redirect_uri": source.redirect_uri,
+            "code_verifier": pkce.verifier,
+        }  # fmt: skip
+        token = bound(site, source, holder, **form)[1]["access_token"]
+        assert refusal(site, anybody, token) == "invalid_request"
+
+    @pytest.mark.spec("RFC 9449", "7")
+    def test_a_trusted_issuer_s_bound_token_needs_the_key(self, site: Site) -> None:
+        holder, thief, caller = KeyHolder(), KeyHolder(), service(site)
+        assert site.jane
+        token = Trusted(site).token(cnf={"jkt": holder.thumbprint})
+        assert refusal(site, caller, token, JWT) == "invalid_request"
+        subject = {"grant_type": TOKEN_EXCHANGE, "subject_token": token, "subject_token_type": JWT}
+        assert bound(site, caller, thief, **subject)[1]["error"] == "invalid_request"
+        assert bound(site, caller, holder, **subject)[0] == 200
 
 
 def bound(site: Site, client: Client, holder: KeyHolder, **form: str) -> tuple[int, Answer]:

@@ -6,11 +6,12 @@ import pytest
 from joserfc.jwk import RSAKey
 
 from identity.administration import users
-from identity.domain.applications import TOKEN_EXCHANGE
+from identity.domain.applications import JWT_BEARER, TOKEN_EXCHANGE
 from tests.support.authority import Authority
 from tests.support.builders import Site, claims_of
 from tests.support.exchange import (
     ACCESS_TOKEN,
+    ID_TOKEN,
     JWT,
     exchange,
     exchanged,
@@ -82,6 +83,23 @@ class TestTrustedIssuers:
         issuer.holder = KeyHolder()
         assert refusal(site, caller, issuer.token(), JWT) == "invalid_request"
 
+    def test_our_own_name_is_nobody_s_to_trust(self, site: Site) -> None:
+        caller, issuer = service(site), Trusted(site, issuer=site.issuer)
+        assert site.jane
+        assert refusal(site, caller, issuer.token(), ID_TOKEN) == "invalid_request"
+        client = site.application(grant_types=(JWT_BEARER,), redirect_uris=())
+        answer = site.token(client, grant_type=JWT_BEARER, assertion=issuer.token())
+        assert answer.json()["error"] == "invalid_grant"
+
+    def test_a_chain_of_actors_that_is_too_long(self, site: Site) -> None:
+        caller, issuer = service(site), Trusted(site)
+        assert site.jane
+        act: dict[str, Any] = {"sub": "first"}
+        for deep in (9, 800):
+            for _ in range(deep):
+                act = {"act": act}
+            assert refusal(site, caller, issuer.token(act=act), JWT) == "invalid_request"
+
     def test_a_disabled_issuer(self, site: Site) -> None:
         caller, issuer = service(site), Trusted(site)
         assert site.jane
@@ -124,9 +142,23 @@ class TestLinking:
     def test_by_telephone(self, site: Site) -> None:
         caller, issuer = service(site), Trusted(site, lookup_claims=("phone_number",))
         site.person("kim", phone_number="+44 20 7946 0018")
-        assert exchange(site, caller, issuer.token(phone_number="+44 20 7946 0018"), JWT)[0] == 200
-        for number in ("+44 20 7946 001", "%", "+44 20 7946 001_", "phone_number"):
-            assert refusal(site, caller, issuer.token(phone_number=number), JWT) == "invalid_request"
+        number = "+44 20 7946 0018"
+        good = issuer.token(phone_number=number, phone_number_verified=True)
+        assert exchange(site, caller, good, JWT)[0] == 200
+        for other in ("+44 20 7946 001", "%", "+44 20 7946 001_", "phone_number"):
+            token = issuer.token(phone_number=other, phone_number_verified=True)
+            assert refusal(site, caller, token, JWT) == "invalid_request"
+        for verified in (None, False, "true"):
+            token = issuer.token(phone_number=number, phone_number_verified=verified)
+            assert refusal(site, caller, token, JWT) == "invalid_request"
+
+    @pytest.mark.parametrize("address", ["\u212aim@example.org", "kim@e\u017fample.org", "\uff4bim@example.org"])
+    def test_a_look_alike_of_an_address_is_another_one(self, site: Site, address: str) -> None:
+        """Letters that fold into others (Kelvin sign, long s) are other mailboxes."""
+        caller, issuer = service(site), Trusted(site, lookup_claims=("email",))
+        site.person("kim", email="kim@esample.org" if "\u017f" in address else "kim@example.org", email_verified=True)
+        token = issuer.token(email=address, email_verified=True)
+        assert refusal(site, caller, token, JWT) == "invalid_request"
 
     def test_two_claims_must_name_one_person(self, site: Site) -> None:
         caller, issuer = service(site), Trusted(site, lookup_claims=("username", "email"))

@@ -69,8 +69,8 @@ def sign_out(here: SignedIn) -> None:
     assert here.logout(id_token_hint=here.hint).has("logged-out")
 
 
-@pytest.mark.spec("Back-Channel Logout", "2.4")
-@pytest.mark.spec("Back-Channel Logout", "2.5")
+@pytest.mark.spec("OpenID Connect Back-Channel Logout", "2.4")
+@pytest.mark.spec("OpenID Connect Back-Channel Logout", "2.5")
 def test_exactly_this_request(place: Place) -> None:
     here = SignedIn(place.site, place.application(), nonce="n-1")
     place.site.clock.advance(5)
@@ -189,7 +189,7 @@ def test_pairwise_subjects(place: Place) -> None:
     assert place.token()["sub"] == claims_of(here.hint)["sub"]
 
 
-@pytest.mark.spec("Back-Channel Logout", "2.4")
+@pytest.mark.spec("OpenID Connect Back-Channel Logout", "2.4")
 @pytest.mark.filterwarnings("ignore:EdDSA is deprecated")
 @pytest.mark.parametrize("algorithm", ["ES256", "PS256", "EdDSA"])
 def test_signed_as_the_id_token(place: Place, algorithm: str) -> None:
@@ -198,7 +198,7 @@ def test_signed_as_the_id_token(place: Place, algorithm: str) -> None:
     place.verified(request.form["logout_token"], algorithm)
 
 
-@pytest.mark.spec("Back-Channel Logout", "2.4")
+@pytest.mark.spec("OpenID Connect Back-Channel Logout", "2.4")
 def test_encrypted_as_the_id_token(place: Place) -> None:
     client = place.application(
         jwks=JWKS, id_token_encrypted_response_alg="ECDH-ES", id_token_encrypted_response_enc="A256GCM"
@@ -225,7 +225,7 @@ def test_a_retry_brings_a_fresh_token(place: Place) -> None:
     assert done.delivered_at is not None
 
 
-@pytest.mark.spec("Back-Channel Logout", "2.8")
+@pytest.mark.spec("OpenID Connect Back-Channel Logout", "2.8")
 def test_an_application_that_refuses_is_not_asked_again(place: Place) -> None:
     place.receiver.answer("/app", Reply(400))
     sign_out(SignedIn(place.site, place.application()))
@@ -277,7 +277,7 @@ def logout_token(place: Place) -> tuple[SignedIn, str]:
     return other, place.told()[0].form["logout_token"]
 
 
-@pytest.mark.spec("Back-Channel Logout", "2.6")
+@pytest.mark.spec("OpenID Connect Back-Channel Logout", "2.6")
 def test_a_logout_token_is_nothing_else(place: Place) -> None:
     """Attack row 17: neither an ID token, nor an access token, nor a code."""
     other, token = logout_token(place)

@@ -28,7 +28,7 @@ def is_current(site: Site, browser: Browser, client: Client, value: str) -> bool
     return hashlib.sha256(text.encode()).hexdigest() == digest
 
 
-@pytest.mark.spec("Session Management", "2")
+@pytest.mark.spec("OpenID Connect Session Management", "2")
 def test_a_response_tells_the_state_of_the_session(site: Site) -> None:
     here = SignedIn(site)
     value = here.response["session_state"]
@@ -59,7 +59,7 @@ def test_an_application_without_web_origin_gets_none(site: Site) -> None:
     assert "session_state" not in page.text
 
 
-@pytest.mark.spec("Session Management", "3.1")
+@pytest.mark.spec("OpenID Connect Session Management", "3.1")
 def test_it_stays_while_the_session_runs_and_changes_with_its_end(site: Site) -> None:
     here = SignedIn(site)
     value = here.response["session_state"]
@@ -137,7 +137,7 @@ def test_it_lasts_as_long_as_the_session(timed: TimedSite) -> None:
     assert browser_state(timed, browser) == ""
 
 
-@pytest.mark.spec("Session Management", "3.2")
+@pytest.mark.spec("OpenID Connect Session Management", "3.2")
 def test_the_frame(site: Site) -> None:
     """Decision 22: only this page may stand in a page of anybody's."""
     answer = site.http.get("/oidc/checksession")

@@ -35,8 +35,8 @@ def refresh(page: Page) -> str | None:
     return found[0].attributes["content"] if found else None
 
 
-@pytest.mark.spec("Front-Channel Logout", "2")
-@pytest.mark.spec("Front-Channel Logout", "3")
+@pytest.mark.spec("OpenID Connect Front-Channel Logout", "2")
+@pytest.mark.spec("OpenID Connect Front-Channel Logout", "3")
 @pytest.mark.parametrize("required", [False, True])
 def test_a_frame_with_issuer_and_session(site: Site, required: bool) -> None:
     here = SignedIn(site, framed(site, frontchannel_logout_session_required=required))
@@ -85,7 +85,7 @@ def test_it_goes_on_to_the_application_by_itself(site: Site) -> None:
     assert not here.signed_in()
 
 
-@pytest.mark.spec("RP-Initiated Logout", "3")
+@pytest.mark.spec("OpenID Connect RP-Initiated Logout", "3")
 def test_without_a_hint_it_goes_on_by_the_persons_hand_only(site: Site) -> None:
     here = SignedIn(site, framed(site))
     page = here.logout(client_id=here.client.client_id, post_logout_redirect_uri=BACK).submit("logout-confirm")

@@ -7,7 +7,7 @@ from tests.support.in_process import TimedSite
 from tests.support.signed_in import BACK, SignedIn
 
 
-@pytest.mark.spec("RP-Initiated Logout", "2")
+@pytest.mark.spec("OpenID Connect RP-Initiated Logout", "2")
 def test_a_valid_hint_of_the_session_signs_out_without_a_question(site: Site) -> None:
     here = SignedIn(site)
     page = here.logout(id_token_hint=here.hint, post_logout_redirect_uri=BACK, state="s 1")
@@ -18,7 +18,7 @@ def test_a_valid_hint_of_the_session_signs_out_without_a_question(site: Site) ->
     assert here.browser.cookies.find(f"__Host-sso-{site.handle}") is None
 
 
-@pytest.mark.spec("RP-Initiated Logout", "3")
+@pytest.mark.spec("OpenID Connect RP-Initiated Logout", "3")
 @pytest.mark.parametrize(
     ("parameters", "leads_to"),
     [
@@ -76,7 +76,7 @@ def test_a_hint_of_another_session_asks_first(site: Site) -> None:
     assert elsewhere.signed_in()
 
 
-@pytest.mark.spec("RP-Initiated Logout", "4")
+@pytest.mark.spec("OpenID Connect RP-Initiated Logout", "4")
 @pytest.mark.parametrize(
     ("parameters", "named"),
     [
@@ -103,7 +103,7 @@ def test_open_redirects_and_bad_hints_get_a_page_and_change_nothing(
     assert here.signed_in()
 
 
-@pytest.mark.spec("RP-Initiated Logout", "2")
+@pytest.mark.spec("OpenID Connect RP-Initiated Logout", "2")
 def test_an_expired_hint_counts(timed: TimedSite) -> None:
     here = SignedIn(timed, timed.application(id_token_lifetime=60, post_logout_redirect_uris=(BACK,)))
     timed.clock.advance(3600)
@@ -118,7 +118,7 @@ def test_a_hint_of_another_tenant(site: Site, timed: TimedSite) -> None:
     assert here.signed_in()
 
 
-@pytest.mark.spec("RP-Initiated Logout", "2")
+@pytest.mark.spec("OpenID Connect RP-Initiated Logout", "2")
 def test_a_post_from_the_application_finds_the_session(site: Site) -> None:
     here = SignedIn(site)
     fields = {"id_token_hint": here.hint, "post_logout_redirect_uri": BACK, "state": "s"}
@@ -170,7 +170,7 @@ def test_repeated_parameters(site: Site) -> None:
     assert here.signed_in()
 
 
-@pytest.mark.spec("RP-Initiated Logout", "2")
+@pytest.mark.spec("OpenID Connect RP-Initiated Logout", "2")
 def test_a_pairwise_hint(site: Site) -> None:
     client = site.application(subject_type="pairwise", post_logout_redirect_uris=(BACK,))
     here = SignedIn(site, client)
@@ -179,7 +179,7 @@ def test_a_pairwise_hint(site: Site) -> None:
     assert not here.signed_in()
 
 
-@pytest.mark.spec("RP-Initiated Logout", "2")
+@pytest.mark.spec("OpenID Connect RP-Initiated Logout", "2")
 @pytest.mark.parametrize("algorithm", ["ES256", "PS256", "EdDSA"])
 def test_a_hint_signed_by_any_key_of_ours(site: Site, algorithm: str) -> None:
     here = SignedIn(site, site.application(id_token_algorithm=algorithm))

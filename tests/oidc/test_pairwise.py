@@ -56,3 +56,14 @@ def test_a_hint_with_a_pairwise_subject(site: Site) -> None:
     foreign = site.tokens(other, site.jane)["id_token"]
     page = browser.get(site.authorize_url(client, id_token_hint=foreign, prompt="none"))
     assert "error" in response_parameters(page)
+
+
+def test_introspection_tells_a_pairwise_client_no_name(site: Site) -> None:
+    """A username is the same at every sector; a gateway that reads every token still gets it."""
+    client = at(site, "a.example")
+    token = site.tokens(client, site.jane)["access_token"]
+    assert "username" not in site.introspect(client, token)
+    assert site.introspect(site.machine(may_introspect_any=True), token)["username"] == "jane"
+    form = {"token": token, "required_claims": "email"}
+    answer = site.http.post("/oauth2/introspect", data=form, auth=client.basic).json()
+    assert claims_of(answer["token_string"])["sub"] == site.userinfo(token).json()["sub"]

@@ -1,5 +1,6 @@
 """userinfo (OpenID Connect Core §5.3) and which claims each scope shows (§5.4)."""
 
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -152,3 +153,14 @@ def test_a_person_with_a_new_name_keeps_their_sub(site: Site) -> None:
     after = site.tokens(client, Person("jane.roe", site.jane.password, site.jane.user))
     assert claims_of(after["id_token"])["sub"] == before
     assert site.introspect(client, after["access_token"])["username"] == "jane.roe"
+
+
+@pytest.mark.spec("RFC 8707", "2")
+def test_a_default_resource_does_not_shut_userinfo(site: Site) -> None:
+    """Decision 4: userinfo takes tokens for the default audience, whatever that is."""
+    site.change_settings(lambda settings: replace(settings, default_resource="https://api.example/"))
+    tokens = site.tokens(site.application(), site.jane)
+    assert (
+        site.introspect(site.machine(may_introspect_any=True), tokens["access_token"])["aud"] == "https://api.example/"
+    )
+    assert site.userinfo(tokens["access_token"]).status_code == 200

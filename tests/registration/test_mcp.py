@@ -50,7 +50,7 @@ class McpServer(Receiver):
         document = httpx.get(_well_known(server, "oauth-authorization-server"), trust_env=False).json()
         keys = PublicKeys(httpx.get(document["jwks_uri"], trust_env=False).json())
         _, claims = keys.verify(token, frozenset({"RS256"}), frozenset({"at+jwt"}))
-        return claims["iss"] == server and claims["aud"] == self.resource
+        return bool(claims["iss"] == server and claims["aud"] == self.resource)
 
 
 def _well_known(identifier: str, name: str) -> str:

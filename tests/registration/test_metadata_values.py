@@ -13,6 +13,8 @@ from tests.registration.registering import PATH, Office, administrators_office, 
 from tests.support.builders import CALLBACK, Site
 from tests.support.receiver import Receiver, Reply
 
+pytestmark = [pytest.mark.any_engine, pytest.mark.long]
+
 KEY = {"kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
        "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}  # fmt: skip
 DEEP: Any = []
@@ -71,7 +73,7 @@ def test_redirect_addresses(site: Site, redirect_uris: Any) -> None:
         ("response_types", "code"),
         ("token_endpoint_auth_method", "password"), ("token_endpoint_auth_method", "private_key_jwt"),
         ("token_endpoint_auth_method", "tls_client_auth"), ("token_endpoint_auth_method", ["none"]),
-        ("token_endpoint_auth_signing_alg", "RS256"), ("token_endpoint_auth_signing_alg", "none"),
+        ("token_endpoint_auth_signing_alg", "RS1"), ("token_endpoint_auth_signing_alg", "none"),
         ("application_type", "mobile"),
         ("jwks", {"keys": "x"}), ("jwks", [KEY]), ("jwks", "{}"), ("jwks", {"keys": [KEY | {"d": "AA"}]}),
         ("jwks", {"keys": [{"kty": "oct", "k": "AAAA"}]}), ("jwks", {"keys": [KEY] * 51}),

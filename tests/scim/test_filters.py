@@ -17,6 +17,8 @@ HOSTILE = (
     "password eq x", "userPassword pr", "displayName eq x and password_hash sw a", "displayName like x",
     "users[value eq x]", "(" * 9 + "displayName eq x" + ")" * 9,
     " or ".join(["displayName eq x"] * 33), "displayName eq " + "x" * 2048, "()", "not ()", "displayName eq ()",
+    "displayName eq a (b", "displayName eq a) b", "displayName eq a and (", "displayName eq a or not",
+    "displayName eq (a)",
 )  # fmt: skip
 
 
@@ -30,6 +32,17 @@ def test_what_looks_like_sql_is_a_value() -> None:
     tree = parse_filter("displayName eq x'; drop table role --", ATTRIBUTES)
     assert tree.matches(lambda name: ("x'; drop table role --",))
     assert not tree.matches(lambda name: ("x",))
+
+
+@pytest.mark.parametrize(
+    "name", ["Sales and Marketing", "this or that", "Manager (EU)", "a (b (c) d) e", "band", "and more"]
+)
+def test_names_without_quotation_marks(name: str) -> None:
+    """The API manager's connector sends a role's name as it is (wso2-contracts §7.4)."""
+    tree = parse_filter(f"(displayName eq {name}) and id eq i", ATTRIBUTES)
+    assert tree.matches(lambda attribute: (name,) if attribute == "displayName" else ("i",))
+    assert not tree.matches(lambda attribute: (name,))
+    assert parse_filter(f"displayName eq {name}", ATTRIBUTES).matches(lambda attribute: (name,))
 
 
 @given(st.text(max_size=300))

@@ -57,7 +57,7 @@ def test_code_as_it_stands(hot_engine: HotEngine) -> None:
             scope="openid", grant_scope="openid", requested_claims="{}", claims=b"sealed", claims_version=2,
             auth_time=NOW, acr="", amr="pwd", nonce="n", expires_at=NOW + HOUR,
             redirect_uri="https://app.example/cb", code_challenge="challenge", consumed_at=None, parent=None,
-            first_used_at=None, uses=0, closed_at=None, confirmation="key", **told,  # type: ignore[arg-type]
+            first_used_at=None, uses=0, closed_at=None, confirmation="key", **told,
         )  # fmt: skip
 
     hot_engine.run(scenario)
@@ -66,7 +66,13 @@ def test_code_as_it_stands(hot_engine: HotEngine) -> None:
 def test_refresh_token_as_it_stands(hot_engine: HotEngine) -> None:
     async def scenario(place: Place) -> None:
         await place.sign_in(session=None, session_bound=0)
-        row = {"parent": digest("parent"), "first_used_at": 5, "uses": 2, "closed_at": 6, "confirmation": "its own"}
+        row: dict[str, Any] = {
+            "parent": digest("parent"),
+            "first_used_at": 5,
+            "uses": 2,
+            "closed_at": 6,
+            "confirmation": "its own",
+        }
         await place.add_refresh_token(scope="email", **row)
         assert await _state(place, "refresh") == RedeemableState(
             tenant_version=1, caller_version=1, found=True, application="app", application_enabled=True,

@@ -256,6 +256,4 @@ def administration_of(server: RunningServer, database: Database) -> Administrati
     sealer = Sealer.from_master_keys(bytes.fromhex(server.master_key))
     lane = PasswordLane(1, 64)
     people = People(database, sealer, clock, lane)
-    return Administration(
-        database, Configuration(database, clock), people, sealer, clock, Outbox(sealer, clock)
-    )
+    return Administration(database, Configuration(database, clock), people, sealer, clock, Outbox(sealer, clock))

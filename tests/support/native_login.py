@@ -41,7 +41,7 @@ class NativeLogin:
         return response
 
     def begun(self, **parameters: str | None) -> "NativeLogin":
-        response = self.begin(**parameters)
+        response = self.begin(auth=None, **parameters)
         assert response.status_code == 200, response.text
         return self
 

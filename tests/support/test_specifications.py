@@ -1,6 +1,6 @@
 """The table of specifications is the same whatever the order of tests."""
 
-from tests.support.specifications import table
+from tests.support.specifications import Shown, overview, table
 
 
 def test_documents_and_sections_come_in_their_natural_order() -> None:
@@ -24,4 +24,16 @@ def test_documents_and_sections_come_in_their_natural_order() -> None:
         "| --- | --- |",
         "| 4.6 | `tests/a.py::test_a`<br>`tests/z.py::test_z` |",
         "| 4.10 | `tests/b.py::test_b` |",
+    ]
+
+
+def test_the_overview_counts_a_test_once_and_says_what_is_done() -> None:
+    shown: Shown = {
+        "RFC 7636": {"4.10": {"tests/a.py::test_a"}, "4.6": {"tests/a.py::test_a", "tests/b.py::test_b"}},
+        "RFC 767": {"1": {"tests/c.py::test_c"}},
+    }
+    assert overview(shown).splitlines()[2:] == [
+        "| RFC 767 | 1 | 1 | where it applies |",
+        "| RFC 7636 | 2 | 2 | done |",
+        "",
     ]

@@ -182,6 +182,25 @@ def test_many_who_ask_at_once_cost_one_request() -> None:
     run(story)
 
 
+def test_whose_key_is_at_hand_waits_for_nobody() -> None:
+    """Attack row 13: a stranger's unknown `kid` and a slow address must not hold up the client itself."""
+
+    async def story(place: Place) -> None:
+        assert await place.kids("one") == ["one"]
+        place.clock.advance(60)
+        place.publisher.let_go = asyncio.Event()
+        stranger = asyncio.create_task(place.kids("unknown"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert place.asked == 2
+        assert await asyncio.wait_for(place.kids("one"), 5) == ["one"]
+        assert not stranger.done()
+        place.publisher.let_go.set()
+        assert await stranger == ["one"]
+
+    run(story)
+
+
 def test_who_goes_away_takes_the_answer_from_nobody() -> None:
     async def story(place: Place) -> None:
         place.publisher.let_go = asyncio.Event()

@@ -54,8 +54,8 @@ def ask(page: "Page", site: Site, message: str) -> str:
     return answer
 
 
-@pytest.mark.spec("Session Management", "3.1")
-@pytest.mark.spec("Session Management", "3.2")
+@pytest.mark.spec("OpenID Connect Session Management", "3.1")
+@pytest.mark.spec("OpenID Connect Session Management", "3.2")
 def test_a_page_of_an_application_notices_a_sign_out_elsewhere(
     quick_page: "Page", site: Site, receiver: Receiver
 ) -> None:
@@ -85,7 +85,7 @@ def test_a_page_where_nobody_is_signed_in_notices_a_sign_in(quick_page: "Page", 
     assert ask(page, site, question) == "changed"
 
 
-@pytest.mark.spec("Session Management", "3.2")
+@pytest.mark.spec("OpenID Connect Session Management", "3.2")
 @pytest.mark.parametrize(
     "message", ["", "x", " ", "client ", "client x", "client .", "client x.", "client .x", "a b.c.d"]
 )
@@ -132,7 +132,7 @@ def test_only_the_page_that_holds_the_frame_is_answered(quick_page: "Page", site
     assert neighbour.evaluate("window.heard") == []
 
 
-@pytest.mark.spec("Front-Channel Logout", "2")
+@pytest.mark.spec("OpenID Connect Front-Channel Logout", "2")
 def test_frames_are_loaded_before_the_page_goes_on(quick_page: "Page", site: Site, receiver: Receiver) -> None:
     page = quick_page
     client = application_of(site, receiver, frontchannel_logout_uri=receiver.url("/out"))

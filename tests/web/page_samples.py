@@ -69,7 +69,7 @@ def contexts(text: str = "sample", address: str = "https://app.example/cb") -> d
         "device_code.html": form | {"user": user, "user_code": text, "error": "unknown"},
         "device_confirm.html": form | {"application": application, "user": user} | _device(text),
         "device_done.html": {"outcome": "allowed", "account_path": "/account"},
-        "ciba_requests.html": form | {"user": user} | _ciba(text),
+        "ciba_requests.html": form | {"user": user} | _ciba(text, application),
         "home.html": {
             "discovery_url": "/.well-known/openid-configuration",
             "account_url": "/account",
@@ -118,9 +118,10 @@ def _device(text: str) -> dict[str, Any]:
     }
 
 
-def _ciba(text: str) -> dict[str, Any]:
-    request: dict[str, Any] = {"id": text, "application": text, "binding_message": text, "scopes": ["openid", text]}
+def _ciba(text: str, application: dict[str, Any]) -> dict[str, Any]:
+    request: dict[str, Any] = {"id": text, "application": application, "binding_message": text}
     request |= {
+        "scopes": ["openid", text],
         "details": [{"title": text, "description": text, "facts": [(text, text)]}],
         "resources": [{"name": text, "address": text}],
     }

@@ -34,7 +34,7 @@ from identity.web.user_agents import device_name
         ("-de", None, None, "en"),
     ],
 )
-@pytest.mark.spec("OpenID Connect Core 1.0", "3.1.2.1")
+@pytest.mark.spec("OpenID Connect Core", "3.1.2.1")
 def test_choose_locale(ui_locales: str | None, cookie: str | None, accept_language: str | None, expected: str) -> None:
     assert choose_locale(ui_locales, cookie, accept_language) == expected
 

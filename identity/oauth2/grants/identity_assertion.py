@@ -38,7 +38,7 @@ class IdentityAssertions:
         """Raises InvalidToken; OAuthError for a request beyond what is asserted."""
         if not call.tenant.settings.identity_assertions:
             raise InvalidToken("identity assertions are switched off")
-        found = await self._trusted.read(call.tenant, assertion, frozenset({TYP}), maximum_age=MAXIMUM_AGE)
+        found = await self._trusted.read(call, assertion, frozenset({TYP}), maximum_age=MAXIMUM_AGE)
         claims = found.claims
         if not found.issuer.identity_assertions:
             raise InvalidToken("the issuer is not trusted for identity assertions")

@@ -89,7 +89,7 @@ class JwtBearerGrant:
         names = await self._scopes.allowed(call.tenant, call.application, person.subject.id, wanted)
         granted = " ".join(names)
         require_one(call.application, resources)
-        answer = await self._starter.start(
+        return await self._starter.start(
             call,
             NewGrant(
                 kind="jwt_bearer",
@@ -100,9 +100,6 @@ class JwtBearerGrant:
                 refresh=gets_refresh_token(call.application, granted) and not is_visitor(person),
             ),
         )
-        # The person has not signed in here; an ID token would say that they had.
-        answer.pop("id_token", None)
-        return answer
 
     async def _read(self, call: TokenCall, assertion: str) -> tuple[Person, Claims]:
         """Raises InvalidToken."""
@@ -111,7 +108,7 @@ class JwtBearerGrant:
             claims = await self._own(call, assertion)
             person = await self._asserted_by_client(call, application, claims)
         else:
-            found = await self._trusted.read(call.tenant, assertion, _TYP, maximum_age=MAXIMUM_AGE)
+            found = await self._trusted.read(call, assertion, _TYP, maximum_age=MAXIMUM_AGE)
             claims, person = found.claims, await self._trusted.person(call.tenant, found)
         if person is None:
             raise InvalidToken("nobody is known by it")
@@ -151,11 +148,12 @@ class JwtBearerGrant:
         return found if live else None
 
     async def _use_up(self, call: TokenCall, assertion: str, claims: Claims) -> None:
-        # RFC 7523 §3 (7): by its jti; without one, by all of it.
+        # RFC 7523 §3 (7): by its jti; without one, by all that is signed. The signature is no part of it: from one by
+        # ECDSA anybody makes another one that is as good.
         jti = claims.get("jti", "")
         if not isinstance(jti, str) or len(jti) > MAXIMUM_JTI:
             raise InvalidToken("jti")
-        named = f"{claims['iss']}\0{jti}" if jti else assertion
+        named = f"{claims['iss']}\0{jti}" if jti else assertion.rpartition(".")[0]
         spent = sha256(f"jwt_bearer\0{named}".encode()).digest()
         if not await first_use(self._hot, call.request, spent, (int(claims["exp"]) + SKEW + 1) * SECOND):
             raise InvalidToken("used before")

@@ -19,16 +19,13 @@ from identity.oauth2.authorization_details import narrowed_details
 from identity.oauth2.errors import OAuthError
 from identity.oauth2.grant_starter import GrantStarter, NewGrant
 from identity.oauth2.grants import TokenCall
-from identity.oauth2.presented_tokens import ACCESS_TOKEN, JWT, PresentedToken, PresentedTokens
-from identity.oauth2.resources import invalid_target, require_one
+from identity.oauth2.presented_tokens import ACCESS_TOKEN, JWT, MAXIMUM_ACTORS, PresentedToken, PresentedTokens
+from identity.oauth2.resources import invalid_target, narrowed_resources
 from identity.oauth2.scope_policy import ScopePolicy
 from identity.oauth2.token_answer import gets_refresh_token
 from identity.oauth2.trusted_assertions import is_visitor
 from identity.tokens.claims import IDENTITY_SCOPES
 from identity.tokens.jose import InvalidToken
-
-MAXIMUM_ACTORS = 8
-"""How deep `act` may nest: a longer chain is a loop of services."""
 
 
 class TokenExchangeGrant:
@@ -49,8 +46,8 @@ class TokenExchangeGrant:
         actor = await self._actor(call, subject)
         scope = await self._scope(call, subject, person)
         terms = TokenTerms(
-            resources=_audience(call),
-            authorization_details=narrowed_details(subject.details, call.authorization_details),
+            resources=_audience(call, subject),
+            authorization_details=_details(call, subject),
             actor=json.dumps(actor) if actor else "",
         )
         if issued_type == JWT:
@@ -71,8 +68,6 @@ class TokenExchangeGrant:
                 session=subject.session,
             ),
         )
-        # Nobody has signed in to this application: an ID token would say so.
-        answer.pop("id_token", None)
         return answer | {"issued_token_type": issued_type}
 
     async def _read(self, call: TokenCall, name: str) -> PresentedToken:
@@ -93,7 +88,7 @@ class TokenExchangeGrant:
             # Without a token of its own the caller acts, as its authentication shows.
             actor = PresentedToken(person=None, sub=call.application.client_id, auth_time=0)
         names = {"sub": actor.sub} | ({"iss": actor.iss} if actor.iss else {})
-        if subject.may_act is not None and not _permits(subject.may_act, names):
+        if subject.may_act is not None and not _permits(subject, names):
             raise OAuthError(
                 "invalid_request", "The subject_token names somebody else who may act (may_act).", detail=actor.sub
             )
@@ -121,7 +116,14 @@ class TokenExchangeGrant:
         """An ID token says who, not what they allowed: that is what they have allowed this application before."""
         allowed: list[str] = []
         for name in wanted:
-            missing = await self._consents.missing(call.tenant, call.application, person.subject.id, name, ask=False)
+            missing = await self._consents.missing(
+                call.tenant,
+                call.application,
+                person.subject.id,
+                name,
+                ask=False,
+                resources=" ".join(call.resources),
+            )
             allowed += [] if missing else [name]
         return allowed
 
@@ -143,21 +145,32 @@ def _issued_type(call: TokenCall) -> str:
     return asked
 
 
-def _audience(call: TokenCall) -> tuple[str, ...]:
+def _audience(call: TokenCall, subject: PresentedToken) -> tuple[str, ...]:
     """RFC 8693 §2.1: `audience` names services, `resource` their addresses; both together are the new token's `aud`."""
     named = tuple(dict.fromkeys(call.form.get("audience", "").split()))
     application = call.application
     allowed = {application.client_id, *application.audiences, *application.resources}
     if not allowed.issuperset(named):
         raise invalid_target("An audience is unknown here, or this application may not get tokens for it.")
-    together = tuple(dict.fromkeys((*named, *call.resources)))
-    require_one(application, together)
-    return together
+    return narrowed_resources(application, subject.resources, tuple(dict.fromkeys((*named, *call.resources))))
 
 
-def _permits(may_act: dict[str, Any], names: dict[str, str]) -> bool:
-    """RFC 8693 §4.4: the claims of `may_act` identify who may act; every one of them has to fit."""
-    return bool(may_act) and all(names.get(name) == value for name, value in may_act.items())
+def _details(call: TokenCall, subject: PresentedToken) -> str:
+    """Those of the subject token that are of a type the caller may use, or what it asks for of them."""
+    types = call.application.authorization_details_types
+    kept = [item for item in json.loads(subject.details or "[]") if item["type"] in types]
+    return narrowed_details(json.dumps(kept) if kept else "", call.authorization_details)
+
+
+def _permits(subject: PresentedToken, names: dict[str, str]) -> bool:
+    """RFC 8693 §4.4: the claims of `may_act` identify who may act; every one of them has to fit.
+
+    Without `iss` they name somebody of ours or of the subject token's issuer, never a namesake at another one.
+    """
+    may_act = subject.may_act
+    if not may_act or ("iss" not in may_act and names.get("iss", subject.iss) != subject.iss):
+        return False
+    return all(names.get(name) == value for name, value in may_act.items())
 
 
 def _depth(act: Any) -> int:

@@ -55,6 +55,7 @@ USE_ONCE = """
 insert into used_value (tenant, hash, expires_at)
 select n.tenant, n.hash, n.expires_at
 from unnest($1::bigint[], $2::bytea[], $3::bigint[]) as n(tenant, hash, expires_at)
+order by n.tenant, n.hash -- two workers with the same values in two orders would wait for each other
 on conflict do nothing
 returning tenant, hash
 """
