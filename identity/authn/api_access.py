@@ -23,7 +23,7 @@ from identity.tokens.reader import AccessToken, TokenReader
 from identity.web.messages import Headers, Request
 
 AuthenticateClient = Callable[[Request, dict[str, str]], Awaitable[Application]]
-"""`oauth2.client_authentication`: raises IdentityError 401 when the credentials are not an application's."""
+"""`oauth2.clients.client_authentication`: raises IdentityError 401 when the credentials are not an application's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ import msgspec
 from identity.domain.api_resources import DetailsType
 from identity.domain.applications import Application
 from identity.domain.details_schema import definition_problem, schema_problem
-from identity.oauth2.authorization_request import Draft
+from identity.oauth2.authorization.authorization_request import Draft
 from identity.oauth2.errors import OAuthError
 from identity.storage.api_resources import find_details_type
 from identity.storage.configuration import TenantConfiguration

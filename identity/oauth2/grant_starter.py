@@ -14,7 +14,7 @@ from identity.domain.sessions import SessionId
 from identity.domain.tokens import NO_TERMS, RedeemableState, TokenTerms
 from identity.domain.users import SubjectId
 from identity.ids import new_id
-from identity.oauth2.client_authentication import ClientAuthentication
+from identity.oauth2.clients.client_authentication import ClientAuthentication
 from identity.oauth2.grants import TokenCall
 from identity.oauth2.token_answer import GrantTokens
 from identity.secrets import Sealer

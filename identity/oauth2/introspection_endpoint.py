@@ -5,7 +5,7 @@ import msgspec
 from identity.authn.api_access import AccessDenied, ApiAccess
 from identity.clock import Clock, seconds
 from identity.domain.applications import Application
-from identity.oauth2.client_authentication import ClientAuthentication, refuse_query_credentials
+from identity.oauth2.clients.client_authentication import ClientAuthentication, refuse_query_credentials
 from identity.oauth2.errors import OAuthError, invalid_client
 from identity.oauth2.family import Families
 from identity.oauth2.introspection_answer import Active, active_answer, may_know_name

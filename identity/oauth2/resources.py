@@ -8,7 +8,7 @@ set, which the token endpoint may narrow.
 from urllib.parse import urlsplit
 
 from identity.domain.applications import Application
-from identity.oauth2.authorization_request import Draft
+from identity.oauth2.authorization.authorization_request import Draft
 from identity.oauth2.errors import OAuthError
 from identity.storage.api_resources import find_api_resource_by_identifier
 from identity.storage.configuration import TenantConfiguration

@@ -5,7 +5,7 @@ from identity.clock import SECOND, Clock
 from identity.domain.applications import Application
 from identity.domain.events import Event, EventType
 from identity.messaging.outbox import Outbox
-from identity.oauth2.client_authentication import ClientAuthentication, refuse_query_credentials
+from identity.oauth2.clients.client_authentication import ClientAuthentication, refuse_query_credentials
 from identity.oauth2.errors import OAuthError
 from identity.secrets import token_hash
 from identity.storage import grants

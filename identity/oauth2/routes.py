@@ -1,9 +1,9 @@
 """The paths of OAuth 2 (wso2-contracts §1.1)."""
 
-from identity.oauth2.authorization_endpoint import AuthorizationEndpoint
+from identity.oauth2.authorization.authorization_endpoint import AuthorizationEndpoint
+from identity.oauth2.authorization.pushed_request_endpoint import PushedRequestEndpoint
 from identity.oauth2.introspection_endpoint import IntrospectionEndpoint
-from identity.oauth2.metadata_endpoint import JwksEndpoint, MetadataEndpoint
-from identity.oauth2.pushed_request_endpoint import PushedRequestEndpoint
+from identity.oauth2.metadata.metadata_endpoint import JwksEndpoint, MetadataEndpoint
 from identity.oauth2.revocation_endpoint import RevocationEndpoint
 from identity.oauth2.token_endpoint import TokenEndpoint
 from identity.web.routing import Permission, Route

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from identity.domain.applications import Application
 from identity.oauth2.asked_targets import AskedTargets
-from identity.oauth2.client_authentication import ClientAuthentication, refuse_query_credentials
+from identity.oauth2.clients.client_authentication import ClientAuthentication, refuse_query_credentials
 from identity.oauth2.errors import ExactRefusal, OAuthError
 from identity.oauth2.grants import Grant, TokenCall
 from identity.oauth2.token_parameters import token_parameters

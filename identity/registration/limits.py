@@ -4,7 +4,7 @@ from typing import Any
 
 from identity.domain.applications import Application
 from identity.domain.registration import RegistrationLimits
-from identity.oauth2.client_metadata import invalid_metadata
+from identity.oauth2.clients.client_metadata import invalid_metadata
 from identity.tokens.claims import IDENTITY_SCOPES
 
 

@@ -6,14 +6,14 @@ from identity.domain.applications import Application, AuthorizedApi
 from identity.domain.management_scopes import is_internal
 from identity.domain.registration import RegistrationLimits
 from identity.messaging.guarded_client import GuardedClient
-from identity.oauth2.client_metadata import (
+from identity.oauth2.clients.client_metadata import (
     Metadata,
     invalid_metadata,
     origins_of,
     read_client_metadata,
     require_consistent,
 )
-from identity.oauth2.client_urls import check_urls, require_sector
+from identity.oauth2.clients.client_urls import check_urls, require_sector
 from identity.registration.limits import apply_limits
 from identity.registration.software_statements import SoftwareStatements
 from identity.registration.wso2_extensions import read_extensions

@@ -17,7 +17,7 @@ from identity.clock import seconds
 from identity.domain.applications import SECRET_METHODS, Application
 from identity.errors import IdentityError
 from identity.ids import new_id
-from identity.oauth2.client_metadata import (
+from identity.oauth2.clients.client_metadata import (
     NAMES,
     Metadata,
     invalid_metadata,

@@ -5,7 +5,7 @@ from typing import Any
 from identity.clock import Clock, seconds
 from identity.domain.keys import SIGNING_ALGORITHMS
 from identity.domain.trusted_issuers import TrustedIssuer
-from identity.oauth2.client_metadata import Metadata, invalid_metadata
+from identity.oauth2.clients.client_metadata import Metadata, invalid_metadata
 from identity.oauth2.errors import OAuthError
 from identity.storage.configuration import TenantConfiguration
 from identity.storage.database import Database

@@ -8,7 +8,7 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from identity.domain.applications import Application
-from identity.oauth2.client_metadata import FLAG, NUMBER, TEXT, Field, Metadata, invalid_metadata, read_member
+from identity.oauth2.clients.client_metadata import FLAG, NUMBER, TEXT, Field, Metadata, invalid_metadata, read_member
 
 _ANYBODY = (
     Field("ext_application_display_name", TEXT, "display_name"),

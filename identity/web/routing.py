@@ -50,7 +50,7 @@ class Permission(StrEnum):
     PUBLIC = "public"
     """Anybody: it tells nothing about a person and changes nothing of anybody's."""
     CLIENT = "client"
-    """An application that authenticates (oauth2.client_authentication)."""
+    """An application that authenticates (oauth2.clients.client_authentication)."""
     ACCESS_TOKEN = "access_token"
     """Whoever holds a live access token (tokens.bearer)."""
     FLOW = "flow"

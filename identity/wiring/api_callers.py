@@ -7,8 +7,8 @@ from identity.authn.remembered_people import RememberedPeople
 from identity.authn.role_grants import RoleGrantsOfPeople
 from identity.clock import Clock
 from identity.config import Settings
-from identity.oauth2.client_authentication import ClientAuthentication
-from identity.oauth2.client_certificates import CertificateAuthorities, has_subject
+from identity.oauth2.clients.client_authentication import ClientAuthentication
+from identity.oauth2.clients.client_certificates import CertificateAuthorities, has_subject
 from identity.storage.configuration import Configuration
 from identity.storage.database import Database
 from identity.tokens.reader import TokenReader

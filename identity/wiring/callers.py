@@ -2,9 +2,9 @@
 
 from identity.administration.context import Administration
 from identity.config import Settings
-from identity.oauth2.client_assertion import ClientAssertions
-from identity.oauth2.client_authentication import ClientAuthentication
-from identity.oauth2.client_certificates import CertificateAuthentication, CertificateAuthorities
+from identity.oauth2.clients.client_assertion import ClientAssertions
+from identity.oauth2.clients.client_authentication import ClientAuthentication
+from identity.oauth2.clients.client_certificates import CertificateAuthentication, CertificateAuthorities
 from identity.storage.hot import HotStorage
 from identity.telemetry import Metrics
 from identity.tokens.client_keys import ClientKeys

@@ -1,18 +1,18 @@
 """Authorizations that a person decides on elsewhere: devices, and the back channel (CIBA)."""
 
 from identity.authn.lockout import Lockout
-from identity.oauth2.approvals import Approvals
+from identity.oauth2.approvals.approvals import Approvals
+from identity.oauth2.approvals.backchannel_authenticator import BackchannelAuthenticator, PageAuthenticator
+from identity.oauth2.approvals.ciba_endpoint import CibaEndpoint
+from identity.oauth2.approvals.ciba_hints import CibaHints
+from identity.oauth2.approvals.ciba_pages import PATH, CibaPages, CibaTestDoor
+from identity.oauth2.approvals.ciba_ping import CibaPings
+from identity.oauth2.approvals.ciba_request import CibaRequests
+from identity.oauth2.approvals.decision_routes import ciba_routes, device_routes
+from identity.oauth2.approvals.device_endpoint import VERIFICATION_PATH, DeviceEndpoint
+from identity.oauth2.approvals.device_pages import DevicePages
+from identity.oauth2.approvals.page_sign_in import PageSignIn
 from identity.oauth2.asked_targets import AskedTargets
-from identity.oauth2.backchannel_authenticator import BackchannelAuthenticator, PageAuthenticator
-from identity.oauth2.ciba_endpoint import CibaEndpoint
-from identity.oauth2.ciba_hints import CibaHints
-from identity.oauth2.ciba_pages import PATH, CibaPages, CibaTestDoor
-from identity.oauth2.ciba_ping import CibaPings
-from identity.oauth2.ciba_request import CibaRequests
-from identity.oauth2.decision_routes import ciba_routes, device_routes
-from identity.oauth2.device_endpoint import VERIFICATION_PATH, DeviceEndpoint
-from identity.oauth2.device_pages import DevicePages
-from identity.oauth2.page_sign_in import PageSignIn
 from identity.oauth2.shown_subjects import ShownSubjects
 from identity.web.routing import Route
 from identity.wiring.parts import Parts

@@ -1,5 +1,6 @@
 """What the token endpoint knows: a grant is one file and one line here."""
 
+from identity.oauth2.approvals.polling import Polling
 from identity.oauth2.grants import Grant
 from identity.oauth2.grants.authorization_code import AuthorizationCodeGrant
 from identity.oauth2.grants.ciba import CibaGrant
@@ -11,7 +12,6 @@ from identity.oauth2.grants.password import PasswordGrant
 from identity.oauth2.grants.refresh_token import RefreshTokenGrant
 from identity.oauth2.grants.token_exchange import TokenExchangeGrant
 from identity.oauth2.person_check import PersonCheck
-from identity.oauth2.polling import Polling
 from identity.oauth2.presented_tokens import PresentedTokens
 from identity.oauth2.shown_subjects import ShownSubjects
 from identity.oauth2.trusted_assertions import TrustedAssertions

@@ -1,8 +1,8 @@
 """Sign-in by JSON, for applications with a page of their own."""
 
-from identity.oauth2.authorization_endpoint import AuthorizationEndpoint
-from identity.oauth2.native_login_endpoint import NativeLoginEndpoint
-from identity.oauth2.native_login_start import PATH, NativeLoginStart
+from identity.oauth2.authorization.authorization_endpoint import AuthorizationEndpoint
+from identity.oauth2.native.native_login_endpoint import NativeLoginEndpoint
+from identity.oauth2.native.native_login_start import PATH, NativeLoginStart
 from identity.web.routing import Permission, Route
 from identity.wiring.parts import Parts
 

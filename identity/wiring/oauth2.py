@@ -2,20 +2,20 @@
 
 from identity.demo import DemoApplication
 from identity.oauth2.asked_targets import AskedTargets
-from identity.oauth2.authorization_endpoint import AuthorizationEndpoint
-from identity.oauth2.authorization_issuer import AuthorizationIssuer
-from identity.oauth2.authorization_request import Grounds
-from identity.oauth2.authorization_response import AuthorizationResponses
-from identity.oauth2.caller_metadata import CallerMetadata
-from identity.oauth2.front_channel_tokens import FrontChannelTokens
+from identity.oauth2.authorization.authorization_endpoint import AuthorizationEndpoint
+from identity.oauth2.authorization.authorization_issuer import AuthorizationIssuer
+from identity.oauth2.authorization.authorization_request import Grounds
+from identity.oauth2.authorization.authorization_response import AuthorizationResponses
+from identity.oauth2.authorization.front_channel_tokens import FrontChannelTokens
+from identity.oauth2.authorization.pushed_request_endpoint import PushedRequestEndpoint
+from identity.oauth2.authorization.request_object import RequestObjects
+from identity.oauth2.authorization.request_sources import RequestSources
+from identity.oauth2.clients.caller_metadata import CallerMetadata
 from identity.oauth2.introspection_endpoint import IntrospectionEndpoint
-from identity.oauth2.metadata_endpoint import JwksEndpoint, MetadataEndpoint
-from identity.oauth2.pushed_request_endpoint import PushedRequestEndpoint
-from identity.oauth2.request_object import RequestObjects
-from identity.oauth2.request_sources import RequestSources
+from identity.oauth2.metadata.metadata_endpoint import JwksEndpoint, MetadataEndpoint
+from identity.oauth2.metadata.server_metadata import ServerMetadata
 from identity.oauth2.revocation_endpoint import RevocationEndpoint
 from identity.oauth2.routes import oauth2_routes
-from identity.oauth2.server_metadata import ServerMetadata
 from identity.oauth2.token_endpoint import TokenEndpoint
 from identity.web.routing import Route
 from identity.wiring.grants import grants

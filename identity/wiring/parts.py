@@ -20,12 +20,12 @@ from identity.domain.applications import GRANT_TYPES
 from identity.domain.deliveries import DeliveryKind
 from identity.messaging.guarded_client import GuardedClient
 from identity.messaging.outbox import Outbox
-from identity.oauth2.client_authentication import ClientAuthentication
-from identity.oauth2.client_metadata_documents import ClientMetadataDocuments
+from identity.oauth2.clients.client_authentication import ClientAuthentication
+from identity.oauth2.clients.client_metadata_documents import ClientMetadataDocuments
+from identity.oauth2.clients.sender_constraint import SenderConstraint
 from identity.oauth2.family import Families
 from identity.oauth2.grant_starter import GrantStarter
 from identity.oauth2.scope_policy import ScopePolicy
-from identity.oauth2.sender_constraint import SenderConstraint
 from identity.oauth2.token_answer import GrantTokens
 from identity.secrets import Sealer
 from identity.storage.configuration import Configuration

@@ -1,9 +1,9 @@
 """Registration of applications, their logos, and what tells strangers where to begin."""
 
-from identity.oauth2.caller_metadata import CallerMetadata
-from identity.oauth2.discovery_routes import discovery_routes
-from identity.oauth2.resource_metadata_endpoint import ResourceMetadataEndpoint
-from identity.oauth2.webfinger_endpoint import WebfingerEndpoint
+from identity.oauth2.clients.caller_metadata import CallerMetadata
+from identity.oauth2.metadata.discovery_routes import discovery_routes
+from identity.oauth2.metadata.resource_metadata_endpoint import ResourceMetadataEndpoint
+from identity.oauth2.metadata.webfinger_endpoint import WebfingerEndpoint
 from identity.registration.logos import LogoEndpoint
 from identity.registration.registered_metadata import MetadataReader
 from identity.registration.registrars import Registrars

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from identity.messaging.guarded_client import Answer
-from identity.oauth2.client_authentication import CACHED_HEADER
+from identity.oauth2.clients.client_authentication import CACHED_HEADER
 from identity.tokens.dpop import MAXIMUM_HTU, normalised
 from tests.oauth2.dpop_client import ask, outcome, seconds, token_uri
 from tests.support.in_process import TimedSite

@@ -12,7 +12,7 @@ import pytest
 
 from identity.commands import openapi
 from identity.domain.redirect_uris import match_redirect_uri
-from identity.oauth2.authorization_checks import _CODE_CHALLENGE, PARAMETERS
+from identity.oauth2.authorization.authorization_checks import _CODE_CHALLENGE, PARAMETERS
 from identity.secrets import token_hash
 from identity.storage.pushed_requests import find_pushed_request
 from tests.attacks.raw import get

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from identity.clock import SECOND
 from identity.domain.tenants import TenantSettings
 from identity.errors import IdentityError
-from identity.oauth2.client_certificates import CHAIN_SECONDS, CertificateAuthorities, is_named
+from identity.oauth2.clients.client_certificates import CHAIN_SECONDS, CertificateAuthorities, is_named
 from tests.oauth2.certificate_clients import (
     DN,
     GRANT,

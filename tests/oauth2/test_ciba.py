@@ -9,8 +9,8 @@ import pytest
 from identity.clock import SECOND
 from identity.domain.applications import CIBA
 from identity.domain.tenants import TenantSettings
-from identity.oauth2.backchannel_authenticator import CannotAsk
-from identity.oauth2.ciba_endpoint import MAXIMUM_WAITING
+from identity.oauth2.approvals.backchannel_authenticator import CannotAsk
+from identity.oauth2.approvals.ciba_endpoint import MAXIMUM_WAITING
 from tests.support.backchannel import (
     PATH,
     ask,
@@ -94,7 +94,7 @@ class TestPolling:
         async def cannot(self: Any, request: Any) -> None:
             raise CannotAsk
 
-        monkeypatch.setattr("identity.oauth2.backchannel_authenticator.PageAuthenticator.ask", cannot)
+        monkeypatch.setattr("identity.oauth2.approvals.backchannel_authenticator.PageAuthenticator.ask", cannot)
         client = bank(timed)
         assert timed.jane
         assert error_of(timed, client, asked(timed, client)["auth_req_id"]) == "transaction_failed"

@@ -11,7 +11,7 @@ from identity.clock import SECOND
 from identity.domain.applications import Application
 from identity.domain.tenants import TenantSettings
 from identity.messaging.guarded_client import Answer
-from identity.oauth2.client_metadata_documents import client_id_problem, lifetime_of
+from identity.oauth2.clients.client_metadata_documents import client_id_problem, lifetime_of
 from tests.support.authority import Authority, server_context
 from tests.support.browser import Page
 from tests.support.builders import Pkce, Site, response_parameters

@@ -8,7 +8,7 @@ import pytest
 
 from identity.administration import applications, users
 from identity.domain.applications import DEVICE_CODE
-from identity.oauth2.user_codes import ALPHABET, new_user_code, read_user_code, shown_user_code
+from identity.oauth2.approvals.user_codes import ALPHABET, new_user_code, read_user_code, shown_user_code
 from identity.storage.sqlite_writer import SqliteDatabase
 from tests.support.browser import Browser, Page
 from tests.support.builders import Client, Person, Site, claims_of

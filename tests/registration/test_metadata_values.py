@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from identity.domain.applications import Application, ApplicationId, ClientId
-from identity.oauth2.client_metadata import FIELDS, read_client_metadata, show_client_metadata
+from identity.oauth2.clients.client_metadata import FIELDS, read_client_metadata, show_client_metadata
 from tests.registration.registering import PATH, Office, administrators_office, initial_token, open_office
 from tests.support.builders import CALLBACK, Site
 from tests.support.receiver import Receiver, Reply

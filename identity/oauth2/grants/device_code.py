@@ -4,9 +4,9 @@ from typing import Any
 
 from identity.domain.applications import DEVICE_CODE
 from identity.domain.pending_authorizations import DEVICE_CODE_PREFIX
+from identity.oauth2.approvals.polling import Polling
 from identity.oauth2.errors import invalid_grant
 from identity.oauth2.grants import TokenCall
-from identity.oauth2.polling import Polling
 
 
 class DeviceCodeGrant:

@@ -13,7 +13,7 @@ from identity.clock import SECOND, Clock, seconds
 from identity.domain.applications import JWT_BEARER, Application
 from identity.domain.keys import SIGNING_ALGORITHMS
 from identity.domain.tokens import TokenTerms
-from identity.oauth2.asked_scope import asked_scope
+from identity.oauth2.authorization.asked_scope import asked_scope
 from identity.oauth2.errors import OAuthError
 from identity.oauth2.grant_starter import GrantStarter, NewGrant
 from identity.oauth2.grants import TokenCall

@@ -13,7 +13,7 @@ from identity.authn.sso_sessions import PASSWORD_ACR
 from identity.clock import Clock
 from identity.domain.tokens import TokenTerms
 from identity.errors import Unavailable
-from identity.oauth2.asked_scope import asked_scope
+from identity.oauth2.authorization.asked_scope import asked_scope
 from identity.oauth2.errors import OAuthError
 from identity.oauth2.grant_starter import GrantStarter, NewGrant
 from identity.oauth2.grants import TokenCall

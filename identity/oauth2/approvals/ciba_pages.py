@@ -19,9 +19,9 @@ from identity.domain.pending_authorizations import PendingAuthorization
 from identity.domain.sessions import SsoSession
 from identity.domain.users import SubjectId
 from identity.errors import IdentityError
-from identity.oauth2.approvals import AlreadyDecided, Approvals, SignIn
-from identity.oauth2.authorization_issuer import PersonGone
-from identity.oauth2.page_sign_in import PageSignIn
+from identity.oauth2.approvals.approvals import AlreadyDecided, Approvals, SignIn
+from identity.oauth2.approvals.page_sign_in import PageSignIn
+from identity.oauth2.authorization.authorization_issuer import PersonGone
 from identity.oauth2.scope_policy import ScopePolicy
 from identity.secrets import token_hash
 from identity.storage import applications

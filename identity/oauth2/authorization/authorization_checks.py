@@ -9,7 +9,7 @@ import re
 from urllib.parse import urlsplit
 
 from identity.domain.redirect_uris import match_redirect_uri
-from identity.oauth2.authentication_demands import (
+from identity.oauth2.authorization.authentication_demands import (
     read_acr_values,
     read_claims,
     read_expected_subjects,
@@ -17,12 +17,22 @@ from identity.oauth2.authentication_demands import (
     read_max_age,
     read_prompt,
 )
+from identity.oauth2.authorization.authorization_request import (
+    AuthorizationRequest,
+    Check,
+    Draft,
+    PageError,
+    RefusedRequest,
+)
+from identity.oauth2.authorization.response_types import (
+    read_response_mode,
+    read_response_type,
+    require_openid_and_nonce,
+)
 from identity.oauth2.authorization_details import read_authorization_details
-from identity.oauth2.authorization_request import AuthorizationRequest, Check, Draft, PageError, RefusedRequest
+from identity.oauth2.clients.sender_constraint import jkt_confirmation
 from identity.oauth2.errors import OAuthError
 from identity.oauth2.resources import read_resources
-from identity.oauth2.response_types import read_response_mode, read_response_type, require_openid_and_nonce
-from identity.oauth2.sender_constraint import jkt_confirmation
 from identity.tokens.jose import MAXIMUM_JWT
 
 PARAMETERS = frozenset({

@@ -16,12 +16,12 @@ from identity.domain.applications import Application
 from identity.domain.events import Event, EventType
 from identity.domain.pending_authorizations import PendingAuthorization
 from identity.domain.sessions import SsoSession
-from identity.oauth2.approvals import AlreadyDecided, Approvals, SignIn
-from identity.oauth2.authorization_issuer import PersonGone
-from identity.oauth2.device_endpoint import VERIFICATION_PATH
-from identity.oauth2.page_sign_in import PageSignIn
+from identity.oauth2.approvals.approvals import AlreadyDecided, Approvals, SignIn
+from identity.oauth2.approvals.device_endpoint import VERIFICATION_PATH
+from identity.oauth2.approvals.page_sign_in import PageSignIn
+from identity.oauth2.approvals.user_codes import read_user_code, shown_user_code
+from identity.oauth2.authorization.authorization_issuer import PersonGone
 from identity.oauth2.scope_policy import ScopePolicy
-from identity.oauth2.user_codes import read_user_code, shown_user_code
 from identity.storage import applications
 from identity.storage.configuration import TenantConfiguration
 from identity.storage.database import Database

@@ -8,9 +8,9 @@ from identity.config import Purpose
 from identity.domain.applications import Application
 from identity.messaging.guarded_client import GuardedClient
 from identity.messaging.outbound_policy import OutboundError
-from identity.oauth2.authorization_request import Presented
+from identity.oauth2.authorization.authorization_request import Presented
+from identity.oauth2.authorization.request_object import RequestObjects
 from identity.oauth2.errors import OAuthError
-from identity.oauth2.request_object import RequestObjects
 from identity.secrets import token_hash
 from identity.storage.database import Database
 from identity.storage.pushed_requests import find_pushed_request

@@ -11,13 +11,13 @@ import msgspec
 from identity.clock import SECOND, Clock
 from identity.domain.applications import Application
 from identity.ids import new_secret
-from identity.oauth2.authorization_checks import PARAMETERS, check_authorization_request
-from identity.oauth2.authorization_request import Draft, Grounds, PageError, Presented, RefusedRequest
-from identity.oauth2.authorization_response import new_request
-from identity.oauth2.client_authentication import ClientAuthentication, refuse_query_credentials
-from identity.oauth2.client_metadata_documents import ClientMetadataDocuments
+from identity.oauth2.authorization.authorization_checks import PARAMETERS, check_authorization_request
+from identity.oauth2.authorization.authorization_request import Draft, Grounds, PageError, Presented, RefusedRequest
+from identity.oauth2.authorization.authorization_response import new_request
+from identity.oauth2.authorization.request_sources import PUSHED_PREFIX, PushedParameters, RequestSources
+from identity.oauth2.clients.client_authentication import ClientAuthentication, refuse_query_credentials
+from identity.oauth2.clients.client_metadata_documents import ClientMetadataDocuments
 from identity.oauth2.errors import OAuthError
-from identity.oauth2.request_sources import PUSHED_PREFIX, PushedParameters, RequestSources
 from identity.secrets import token_hash
 from identity.storage.configuration import ConfigurationMoved
 from identity.storage.pushed_requests import PushedRequest, insert_pushed_request

@@ -4,9 +4,9 @@ Everything but `code` is off unless the application's `response_types` name it. 
 """
 
 from identity.domain.applications import RESPONSE_TYPES
-from identity.oauth2.authorization_request import Draft
+from identity.oauth2.authorization.authorization_request import Draft
 from identity.oauth2.errors import OAuthError
-from identity.oauth2.native_login import DIRECT
+from identity.oauth2.native.native_login import DIRECT
 
 _CARRIERS = ("query", "fragment", "form_post")
 JWT_MODES = ("jwt", *(f"{carrier}.jwt" for carrier in _CARRIERS))

@@ -11,7 +11,7 @@ import msgspec
 from identity.config import Purpose
 from identity.errors import IdentityError
 from identity.messaging.guarded_client import GuardedClient
-from identity.oauth2.client_metadata import invalid_metadata
+from identity.oauth2.clients.client_metadata import invalid_metadata
 
 _CALLED = {
     "jwks_uri": Purpose.CLIENT_METADATA,

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import msgspec
 
-from identity.oauth2.authorization_request import AuthorizationRequest
+from identity.oauth2.authorization.authorization_request import AuthorizationRequest
 from identity.tokens.claims import CLAIMS_OF_SCOPE, names_of_scope, parse_claim_requests, requested_names
 
 _PLACES = ("userinfo", "id_token")

@@ -4,11 +4,11 @@ import msgspec
 
 from identity.authn.login_flow import LoginFlows, LoginRecord
 from identity.domain.applications import Application
-from identity.oauth2.authentication_demands import LOGIN_REQUIRED
-from identity.oauth2.authorization_request import AuthorizationRequest, RefusedRequest
-from identity.oauth2.client_authentication import ClientAuthentication
+from identity.oauth2.authorization.authentication_demands import LOGIN_REQUIRED
+from identity.oauth2.authorization.authorization_request import AuthorizationRequest, RefusedRequest
+from identity.oauth2.clients.client_authentication import ClientAuthentication
 from identity.oauth2.errors import OAuthError
-from identity.oauth2.native_login import flow_id, prompt
+from identity.oauth2.native.native_login import flow_id, prompt
 from identity.storage.configuration import ConfigurationMoved
 from identity.tokens.addresses import base_of
 from identity.web.messages import Request, Response, json_response

@@ -15,7 +15,7 @@ from identity.tokens.issuer import IssuedToken, TokenIssuer
 from identity.tokens.subjects import shown_subject
 
 if TYPE_CHECKING:
-    from identity.oauth2.authorization_issuer import Decision
+    from identity.oauth2.authorization.authorization_issuer import Decision
 
 
 class FrontChannelTokens:

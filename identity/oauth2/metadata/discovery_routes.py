@@ -1,7 +1,7 @@
 """The paths of discovery beside the authorization server's own document: protected resources, webfinger."""
 
-from identity.oauth2.resource_metadata_endpoint import ResourceMetadataEndpoint
-from identity.oauth2.webfinger_endpoint import WebfingerEndpoint
+from identity.oauth2.metadata.resource_metadata_endpoint import ResourceMetadataEndpoint
+from identity.oauth2.metadata.webfinger_endpoint import WebfingerEndpoint
 from identity.tokens.addresses import PROTECTED_RESOURCE
 from identity.web.routing import Permission, Route
 

@@ -9,12 +9,12 @@ from identity.domain.pending_authorizations import (
 )
 from identity.errors import Unavailable
 from identity.ids import new_secret
-from identity.oauth2.approvals import require_resource
-from identity.oauth2.asked_scope import asked_scope
+from identity.oauth2.approvals.approvals import require_resource
+from identity.oauth2.approvals.user_codes import new_user_code, shown_user_code
 from identity.oauth2.asked_targets import AskedTargets
-from identity.oauth2.client_authentication import ClientAuthentication, refuse_query_credentials
+from identity.oauth2.authorization.asked_scope import asked_scope
+from identity.oauth2.clients.client_authentication import ClientAuthentication, refuse_query_credentials
 from identity.oauth2.errors import OAuthError
-from identity.oauth2.user_codes import new_user_code, shown_user_code
 from identity.secrets import token_hash
 from identity.storage.database import Conflict, Database
 from identity.storage.pending_authorizations import insert_pending_authorization

@@ -12,7 +12,7 @@ from hashlib import sha256
 from identity.clock import SECOND, Clock, seconds
 from identity.domain.applications import Application
 from identity.domain.keys import SIGNING_ALGORITHMS
-from identity.oauth2.asked_scope import asked_scope
+from identity.oauth2.authorization.asked_scope import asked_scope
 from identity.oauth2.errors import OAuthError
 from identity.storage.configuration import TenantConfiguration
 from identity.storage.hot import HotStorage

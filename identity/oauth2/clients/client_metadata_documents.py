@@ -21,7 +21,7 @@ from identity.domain.registration import RegistrationLimits
 from identity.errors import IdentityError
 from identity.messaging.guarded_client import GuardedClient
 from identity.messaging.targets import BadAddress, read_target
-from identity.oauth2.client_metadata import (
+from identity.oauth2.clients.client_metadata import (
     Metadata,
     invalid_metadata,
     origins_of,
@@ -29,7 +29,7 @@ from identity.oauth2.client_metadata import (
     refusal,
     require_consistent,
 )
-from identity.oauth2.client_urls import check_urls, require_sector
+from identity.oauth2.clients.client_urls import check_urls, require_sector
 from identity.oauth2.errors import OAuthError, TooManyRequests
 from identity.storage.applications import find_application
 from identity.storage.configuration import TenantConfiguration

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from identity.authn.sso_sessions import PASSWORD_ACR
-from identity.oauth2.authorization_request import Draft
+from identity.oauth2.authorization.authorization_request import Draft
 from identity.oauth2.errors import OAuthError
 from identity.oauth2.id_token_hint import subject_of_hint
 from identity.tokens.claims import ClaimRequests, parse_claim_requests, require_distinct_members

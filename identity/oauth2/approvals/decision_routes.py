@@ -1,10 +1,10 @@
 """The paths of authorizations that a person decides on elsewhere: devices, the back channel (wso2-contracts §1.1)."""
 
-from identity.oauth2.ciba_endpoint import CibaEndpoint
-from identity.oauth2.ciba_pages import DECISION_PATH, PATH, CibaPages, CibaTestDoor
-from identity.oauth2.device_endpoint import VERIFICATION_PATH, DeviceEndpoint
-from identity.oauth2.device_pages import DevicePages
-from identity.oauth2.page_sign_in import PageSignIn
+from identity.oauth2.approvals.ciba_endpoint import CibaEndpoint
+from identity.oauth2.approvals.ciba_pages import DECISION_PATH, PATH, CibaPages, CibaTestDoor
+from identity.oauth2.approvals.device_endpoint import VERIFICATION_PATH, DeviceEndpoint
+from identity.oauth2.approvals.device_pages import DevicePages
+from identity.oauth2.approvals.page_sign_in import PageSignIn
 from identity.web.routing import Permission, Route
 
 _CLIENT = ("client_id", "client_secret", "client_assertion_type", "client_assertion")

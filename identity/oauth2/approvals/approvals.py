@@ -13,7 +13,7 @@ from identity.domain.sessions import SsoSession
 from identity.domain.users import SubjectId
 from identity.errors import IdentityError
 from identity.ids import new_id
-from identity.oauth2.authorization_issuer import OFFLINE_GRANT_SECONDS, PersonGone
+from identity.oauth2.authorization.authorization_issuer import OFFLINE_GRANT_SECONDS, PersonGone
 from identity.oauth2.resources import invalid_target
 from identity.oauth2.scope_policy import ScopePolicy
 from identity.secrets import Sealer

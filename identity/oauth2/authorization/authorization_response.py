@@ -11,9 +11,9 @@ from identity.clock import Clock, seconds
 from identity.domain.applications import Application
 from identity.domain.sessions import SsoSession
 from identity.errors import IdentityError
-from identity.oauth2.authorization_request import AuthorizationRequest, Presented
-from identity.oauth2.native_login import DIRECT, completed, error_answer
-from identity.oauth2.response_types import JWT_MODES, carrier_of
+from identity.oauth2.authorization.authorization_request import AuthorizationRequest, Presented
+from identity.oauth2.authorization.response_types import JWT_MODES, carrier_of
+from identity.oauth2.native.native_login import DIRECT, completed, error_answer
 from identity.tokens.addresses import issuer_of
 from identity.tokens.responses import ResponseTokens
 from identity.web.messages import Request, Response, json_response, redirect

@@ -13,8 +13,8 @@ from urllib.parse import unquote_to_bytes
 from identity.clock import Clock
 from identity.domain.applications import Application
 from identity.errors import IdentityError
-from identity.oauth2.client_assertion import ASSERTION_TYPE, ClientAssertions, claimed_client
-from identity.oauth2.client_certificates import CertificateAuthentication
+from identity.oauth2.clients.client_assertion import ASSERTION_TYPE, ClientAssertions, claimed_client
+from identity.oauth2.clients.client_certificates import CertificateAuthentication
 from identity.oauth2.errors import OAuthError, TooManyRequests, invalid_client
 from identity.secrets import Sealer
 from identity.storage.configuration import Configuration, ConfigurationMoved

@@ -4,7 +4,7 @@ from collections import OrderedDict
 
 import msgspec
 
-from identity.oauth2.server_metadata import ServerMetadata
+from identity.oauth2.metadata.server_metadata import ServerMetadata
 from identity.storage.configuration import TenantConfiguration
 from identity.tokens.addresses import base_of, issuer_of
 from identity.tokens.keyring import Keyring

@@ -17,9 +17,9 @@ from identity.domain.grants import AuthorizationCode, Grant, GrantId
 from identity.domain.login_flows import LoginFlow
 from identity.domain.sessions import SsoSession
 from identity.ids import new_id, new_secret
-from identity.oauth2.authorization_request import AuthorizationRequest
-from identity.oauth2.claims_consent import scopes_of_claims
-from identity.oauth2.front_channel_tokens import FrontChannelTokens
+from identity.oauth2.authorization.authorization_request import AuthorizationRequest
+from identity.oauth2.authorization.claims_consent import scopes_of_claims
+from identity.oauth2.authorization.front_channel_tokens import FrontChannelTokens
 from identity.secrets import Sealer, token_hash
 from identity.storage import grants, login_flows, pushed_requests
 from identity.storage.configuration import TenantConfiguration

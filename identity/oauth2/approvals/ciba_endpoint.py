@@ -7,13 +7,13 @@ from identity.clock import SECOND, Clock
 from identity.domain.applications import CIBA, Application
 from identity.domain.pending_authorizations import AUTH_REQ_ID_PREFIX, AskedAuthorization, PendingAuthorization
 from identity.ids import new_secret
-from identity.oauth2.approvals import require_resource
+from identity.oauth2.approvals.approvals import require_resource
+from identity.oauth2.approvals.backchannel_authenticator import BackchannelAuthenticator, BackchannelRequest, CannotAsk
+from identity.oauth2.approvals.ciba_hints import CibaHints
+from identity.oauth2.approvals.ciba_ping import CibaPings
+from identity.oauth2.approvals.ciba_request import CibaRequest, CibaRequests
 from identity.oauth2.asked_targets import AskedTargets
-from identity.oauth2.backchannel_authenticator import BackchannelAuthenticator, BackchannelRequest, CannotAsk
-from identity.oauth2.ciba_hints import CibaHints
-from identity.oauth2.ciba_ping import CibaPings
-from identity.oauth2.ciba_request import CibaRequest, CibaRequests
-from identity.oauth2.client_authentication import ClientAuthentication, refuse_query_credentials
+from identity.oauth2.clients.client_authentication import ClientAuthentication, refuse_query_credentials
 from identity.oauth2.errors import OAuthError, TooManyRequests
 from identity.oauth2.scope_policy import ScopePolicy
 from identity.secrets import token_hash

@@ -11,7 +11,7 @@ people are unknown too.
 from identity.authn.people import People, Person, store_unavailable
 from identity.clock import Clock, seconds
 from identity.domain.applications import Application
-from identity.oauth2.ciba_request import SKEW, CibaRequest, request_algorithms
+from identity.oauth2.approvals.ciba_request import SKEW, CibaRequest, request_algorithms
 from identity.oauth2.errors import OAuthError
 from identity.oauth2.id_token_hint import read_hint
 from identity.oauth2.shown_subjects import ShownSubjects

@@ -16,10 +16,10 @@ from identity.clock import SECOND, Clock
 from identity.domain.applications import Application
 from identity.domain.redirect_uris import match_redirect_uri
 from identity.domain.sessions import SsoSession
-from identity.oauth2.authentication_demands import LOGIN_REQUIRED
-from identity.oauth2.authorization_checks import check_authorization_request, refused_unread
-from identity.oauth2.authorization_issuer import AuthorizationIssuer, Decision, PersonGone
-from identity.oauth2.authorization_request import (
+from identity.oauth2.authorization.authentication_demands import LOGIN_REQUIRED
+from identity.oauth2.authorization.authorization_checks import check_authorization_request, refused_unread
+from identity.oauth2.authorization.authorization_issuer import AuthorizationIssuer, Decision, PersonGone
+from identity.oauth2.authorization.authorization_request import (
     AuthorizationRequest,
     Draft,
     Grounds,
@@ -27,13 +27,13 @@ from identity.oauth2.authorization_request import (
     Presented,
     RefusedRequest,
 )
-from identity.oauth2.authorization_response import AuthorizationResponses, new_request
-from identity.oauth2.claims_consent import as_allowed
-from identity.oauth2.client_metadata_documents import ClientMetadataDocuments
+from identity.oauth2.authorization.authorization_response import AuthorizationResponses, new_request
+from identity.oauth2.authorization.claims_consent import as_allowed
+from identity.oauth2.authorization.request_sources import RequestSources
+from identity.oauth2.clients.client_metadata_documents import ClientMetadataDocuments
 from identity.oauth2.errors import OAuthError
-from identity.oauth2.native_login import DIRECT, error_answer
-from identity.oauth2.native_login_start import NativeLoginStart
-from identity.oauth2.request_sources import RequestSources
+from identity.oauth2.native.native_login import DIRECT, error_answer
+from identity.oauth2.native.native_login_start import NativeLoginStart
 from identity.oauth2.scope_policy import ScopePolicy
 from identity.storage import login_flows, pushed_requests
 from identity.storage.configuration import Configuration, TenantConfiguration

@@ -7,9 +7,9 @@ It is the flow of the pages, with its driver, lockout, limits and checks. Instea
 from identity.authn.login_flow import LoginFlows, OpenFlow
 from identity.authn.sso_sessions import SsoSessions
 from identity.errors import IdentityError, Unavailable
-from identity.oauth2.authorization_endpoint import AuthorizationEndpoint
-from identity.oauth2.native_login import StepAnswer, error_answer, flow_id, prompt, read_answer
-from identity.oauth2.native_login_start import authn_address
+from identity.oauth2.authorization.authorization_endpoint import AuthorizationEndpoint
+from identity.oauth2.native.native_login import StepAnswer, error_answer, flow_id, prompt, read_answer
+from identity.oauth2.native.native_login_start import authn_address
 from identity.storage.database import Database
 from identity.web.messages import Request, Response, json_response
 
