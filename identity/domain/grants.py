@@ -50,6 +50,8 @@ class Grant:
     """JSON of the `act` claim (RFC 8693 §4.1): who acts for the subject, or empty."""
     confirmation: str = ""
     """JSON of the `cnf` that redeeming the code must prove (`dpop_jkt`, RFC 9449 §10), or empty."""
+    source: str | None = None
+    """The grant whose token was exchanged for this one: when it is revoked, so is this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

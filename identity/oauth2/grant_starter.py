@@ -15,6 +15,7 @@ from identity.domain.tokens import NO_TERMS, RedeemableState, TokenTerms
 from identity.domain.users import SubjectId
 from identity.ids import new_id
 from identity.oauth2.clients.client_authentication import ClientAuthentication
+from identity.oauth2.errors import invalid_grant
 from identity.oauth2.grants import TokenCall
 from identity.oauth2.token_answer import GrantTokens
 from identity.secrets import Sealer
@@ -41,6 +42,8 @@ class NewGrant:
     """µs; None: the tenant's `session_absolute`."""
     session: str | None = None
     """The grant ends with this session."""
+    source: str | None = None
+    """The grant whose token is exchanged: this one ends with it."""
 
 
 class GrantStarter:
@@ -68,13 +71,16 @@ class GrantStarter:
         )
         await self._clients.confirm(call.request, call.application)
         batch = WriteBatch()
+        if grant.source is not None:
+            await grants.require_standing(batch, grant.tenant, grant.source)
         await grants.insert_grant(batch, grant)
         if made.access is not None:
             await grants.insert_access_token(batch, made.access)
         if made.refresh is not None:
             await grants.insert_refresh_token(batch, made.refresh)
         await self._record(batch, call, grant)
-        await self._database.commit(batch)
+        if not await self._database.commit(batch):
+            raise invalid_grant("the grant of the token was revoked meanwhile")
         return made.answer
 
     def _grant(self, call: TokenCall, new: NewGrant) -> Grant:
@@ -104,6 +110,7 @@ class GrantStarter:
             resources=" ".join(new.terms.resources),
             authorization_details=new.terms.authorization_details,
             actor=new.terms.actor,
+            source=new.source,
         )
 
     async def _record(self, batch: WriteBatch, call: TokenCall, grant: Grant) -> None:

@@ -56,6 +56,8 @@ class PresentedToken:
     session: str | None = None
     """What it is exchanged for ends with this session."""
     ends_at: int | None = None
+    grant: str | None = None
+    """Of ours: what it is exchanged for ends with this grant."""
     auth_time: int
     acr: str = ""
     amr: str = ""
@@ -135,6 +137,7 @@ class PresentedTokens:
             of_caller=of_caller,
             session=grant.session if grant.session_bound else None,
             ends_at=grant.expires_at,
+            grant=grant.id,
             auth_time=grant.auth_time,
             acr=grant.acr,
             amr=grant.amr,

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, fields
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import Select, Update, bindparam, select, update
 
 from identity.domain.applications import ApplicationId
 from identity.domain.grants import AuthorizationCode, Grant
@@ -11,26 +11,47 @@ from identity.domain.tokens import NewRefreshToken, NewToken
 from identity.domain.users import SubjectId
 from identity.storage.database import Runner, Transaction, insert_into, of_tenant
 from identity.storage.tables import access_token, authorization_code, grants, refresh_token
+from identity.storage.write_batch import WriteBatch
 
 _INSERT_GRANT = insert_into(grants)
 _INSERT_CODE = insert_into(authorization_code)
 _INSERT_TOKEN = insert_into(access_token)
 _INSERT_REFRESH_TOKEN = insert_into(refresh_token)
 _BY_ID = select(grants).where(of_tenant(grants), grants.c.id == bindparam("id"))
-_REVOKE = (
-    update(grants)
-    .where(grants.c.tenant == bindparam("b_tenant"), grants.c.id == bindparam("b_id"), grants.c.revoked_at.is_(None))
-    .values(revoked_at=bindparam("at"))
-)
-_REVOKE_OF_APPLICATION = (
-    update(grants)
-    .where(
+
+
+def _revoke(first: Select[tuple[str]]) -> Update:
+    """Ends the grants that `first` finds, and whatever their tokens were exchanged for, and so on."""
+    # Inside the condition: a statement that begins with WITH tells sqlite3 no count of changed rows.
+    ending = first.cte("ending", recursive=True, nesting=True)
+    exchanged = grants.alias("exchanged")
+    ending = ending.union(
+        select(exchanged.c.id).where(exchanged.c.tenant == bindparam("b_tenant"), exchanged.c.source == ending.c.id)
+    )
+    return (
+        update(grants)
+        .where(
+            grants.c.tenant == bindparam("b_tenant"),
+            grants.c.id.in_(select(ending.c.id)),
+            grants.c.revoked_at.is_(None),
+        )
+        .values(revoked_at=bindparam("at"))
+    )
+
+
+_REVOKE = _revoke(select(grants.c.id).where(grants.c.tenant == bindparam("b_tenant"), grants.c.id == bindparam("b_id")))
+_REVOKE_OF_APPLICATION = _revoke(
+    select(grants.c.id).where(
         grants.c.tenant == bindparam("b_tenant"),
         grants.c.subject == bindparam("b_subject"),
         grants.c.application == bindparam("b_application"),
         grants.c.revoked_at.is_(None),
     )
-    .values(revoked_at=bindparam("at"))
+)
+_STANDS = (
+    update(grants)
+    .where(grants.c.tenant == bindparam("b_tenant"), grants.c.id == bindparam("b_id"), grants.c.revoked_at.is_(None))
+    .values(source=grants.c.source)
 )
 _CLAIMS = (
     update(grants)
@@ -80,6 +101,12 @@ async def insert_authorization_code(transaction: Transaction, code: Authorizatio
     )
 
 
+async def require_standing(batch: WriteBatch, tenant: TenantId, grant: str) -> None:
+    """The batch is left undone when the grant is revoked by then, and whoever revokes it waits for the batch."""
+    await batch.execute(_STANDS, b_tenant=tenant, b_id=grant)
+    batch.expect_one()
+
+
 async def insert_access_token(transaction: Transaction, token: NewToken) -> None:
     """A token of a grant that begins in the same transaction; others are stored by `storage.hot`."""
     await transaction.execute(
@@ -118,7 +145,7 @@ async def insert_refresh_token(transaction: Transaction, token: NewRefreshToken)
 
 async def revoke_grant(transaction: Transaction, tenant: TenantId, grant: str, at: int) -> bool:
     """Every code and token of the grant is inactive from the commit on. False when it was revoked already."""
-    return await transaction.execute(_REVOKE, b_tenant=tenant, b_id=grant, at=at) == 1
+    return await transaction.execute(_REVOKE, b_tenant=tenant, b_id=grant, at=at) > 0
 
 
 async def revoke_grants_of_application(

@@ -193,6 +193,8 @@ grants = Table(
     text_column("authorization_details", ""),
     text_column("actor", ""),
     text_column("confirmation", ""),
+    Column("source", Text),
+    Index("ix_grants_source", "source", "tenant"),
     Index("ix_grants_subject", "subject", "tenant", "application"),
     Index("ix_grants_session", "session", "tenant"),
     Index("ix_grants_expires_at", "expires_at"),

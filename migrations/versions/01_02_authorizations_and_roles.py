@@ -165,6 +165,8 @@ def upgrade() -> None:
     op.add_column('grants', sa.Column('authorization_details', sa.Text(), server_default='', nullable=False))
     op.add_column('grants', sa.Column('actor', sa.Text(), server_default='', nullable=False))
     op.add_column('grants', sa.Column('confirmation', sa.Text(), server_default='', nullable=False))
+    op.add_column('grants', sa.Column('source', sa.Text(), nullable=True))
+    op.create_index('ix_grants_source', 'grants', ['source', 'tenant'], unique=False)
     op.add_column('refresh_token', sa.Column('confirmation', sa.Text(), server_default='', nullable=False))
     op.add_column('signing_key', sa.Column('use', sa.Text(), server_default='sig', nullable=False))
     op.create_index('ix_application_name', 'application', ['name', 'tenant'], unique=False)

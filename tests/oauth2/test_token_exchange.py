@@ -219,14 +219,6 @@ class TestWhatBoundsIt:
         site.update(caller, authorization_details_types=("payment",))
         assert exchanged(site, caller, token)["authorization_details"] == [payment()]
 
-    def test_it_ends_with_the_session_of_the_subject_token(self, site: Site) -> None:
-        caller, browser = service(site, grant_types=(TOKEN_EXCHANGE, "refresh_token")), site.browser()
-        tokens = tokens_in(site, portal(site, caller), browser)
-        answer = exchanged(site, caller, tokens["access_token"])
-        browser.get(f"{site.base}/oidc/logout").submit("logout-confirm")
-        assert not site.is_active(caller, answer["access_token"])
-        assert site.refresh(caller, answer["refresh_token"]).status_code == 400
-
     def test_a_token_bound_to_a_key_needs_the_key(self, site: Site) -> None:
         holder, thief = KeyHolder(), KeyHolder()
         caller = portal(site, grant_types=("authorization_code", TOKEN_EXCHANGE), dpop_bound_access_tokens=True)

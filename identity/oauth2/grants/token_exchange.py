@@ -66,6 +66,7 @@ class TokenExchangeGrant:
                 refresh=gets_refresh_token(call.application, scope) and not is_visitor(person),
                 ends_at=subject.ends_at,
                 session=subject.session,
+                source=subject.grant,
             ),
         )
         return answer | {"issued_token_type": issued_type}
