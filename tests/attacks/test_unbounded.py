@@ -82,7 +82,8 @@ def test_what_nobody_reads_is_not_stored_with_a_pushed_request(target: Target, r
     code = "".join(
         (repository / f"identity/oauth2/{name}.py").read_text()
         for name in (
-            "authorization_checks", "authentication_demands", "authorization_details", "response_types", "resources"
+            "authorization/authorization_checks", "authorization/authentication_demands", "authorization_details",
+            "authorization/response_types", "resources",
         )
     )  # fmt: skip
     read = re.findall(r'(?:parameters\.get\("|parameters\[")(\w+)"', code)

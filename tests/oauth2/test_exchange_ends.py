@@ -1,4 +1,4 @@
-"""What a token was exchanged for ends with what it came from (RFC 8693 §5): session, grant, and a whole chain of them."""
+"""What a token was exchanged for ends with what it came from (RFC 8693 §5): session, grant, a whole chain of them."""
 
 import pytest
 
