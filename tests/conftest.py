@@ -20,6 +20,9 @@ _OUTSIDE = {"postgres", "postgres_url", "slapd", "chromium", "apache"}
 """Fixtures that start a program from outside Python: `--fast` leaves their tests out."""
 
 
+_OVER_EVERY_DOOR = {"attacks", "interop", "registration", "gateway", "scim", "admin"}
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("identity")
     group.addoption("--engine", action="append", choices=ENGINES, help="test on this database only")
@@ -48,13 +51,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     specifications.collect(config, items)
     if config.getoption("--fast"):
-        left_out = [
-            item
-            for item in items
-            if _OUTSIDE.intersection(getattr(item, "fixturenames", ())) or item.get_closest_marker("long")
-        ]
+        left_out = [item for item in items if _is_left_out(item)]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+def _is_left_out(item: pytest.Item) -> bool:
+    """By `--fast`: unless the file was named, the folders that go over every door once more."""
+    if _OUTSIDE.intersection(getattr(item, "fixturenames", ())):
+        return True
+    named = any(argument.startswith("tests/") for argument in item.config.args)
+    return not named and (item.get_closest_marker("long") is not None or item.path.parent.name in _OVER_EVERY_DOOR)
 
 
 @pytest.fixture(scope="session")

@@ -98,7 +98,11 @@ class RelyingParty:
         }
         configuration = copy.deepcopy(values | configuration)
         self._handler = RPHandler(
-            base_url=receiver.origin, client_configs={"here": configuration}, httpc_params={"timeout": 10}
+            base_url=receiver.origin,
+            client_configs={"here": configuration},
+            httpc_params={"timeout": 10},
+            # Its default is to keep private keys in a file of the working folder.
+            key_conf={"key_defs": _KEYS, "uri_path": "static/jwks.json"},
         )
         self.client: RP = self._handler.init_client("here")
         # Where it says that its keys are.

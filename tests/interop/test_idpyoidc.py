@@ -37,6 +37,8 @@ def test_a_relying_party_signs_a_person_in(site: Site, algorithm: str) -> None:
             }
         },
         httpc_params={"timeout": 10},
+        # Its default is to keep private keys in a file of the working folder.
+        key_conf={"key_defs": [{"type": "EC", "crv": "P-256", "use": ["sig"]}]},
     )
     page = site.browser().get(party.begin("here"))
     page = page.submit("login-submit", username=site.jane.username, password=site.jane.password)

@@ -16,6 +16,8 @@ from tests.support.browser import Browser, Page
 from tests.support.builders import Client, Site, claims_of, response_parameters
 from tests.support.key_holder import KeyHolder
 
+pytestmark = pytest.mark.long
+
 TYPES = ("payment", "https://bank.example/accounts")
 
 

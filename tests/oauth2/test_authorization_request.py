@@ -10,7 +10,7 @@ import pytest
 from tests.support.builders import CALLBACK, Pkce, Site, response_parameters
 from tests.support.html import parse
 
-pytestmark = pytest.mark.any_engine
+pytestmark = [pytest.mark.any_engine, pytest.mark.long]
 
 CHALLENGE = Pkce().challenge
 

@@ -31,6 +31,8 @@ from tests.support.receiver import Receiver, Reply
 from tests.support.server import start_server
 from tests.support.tls_site import byte_sequence, client_cert
 
+pytestmark = pytest.mark.long
+
 __all__ = ["authority", "folder", "proxied", "proxied_server"]
 
 

@@ -29,6 +29,8 @@ from tests.support.key_manager import api, authorized, change_role, role
 from tests.support.receiver import Receiver, Reply
 from tests.support.server import start_server
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.spec("OpenID CIBA Core", "7.3")
 @pytest.mark.spec("OpenID CIBA Core", "10.1.1")

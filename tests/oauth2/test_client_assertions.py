@@ -12,6 +12,8 @@ from tests.support.in_process import TimedSite
 from tests.support.key_holder import KeyHolder, assertion_form, new_jti
 from tests.support.receiver import Receiver, Reply
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.spec("RFC 7523", "2.2")
 @pytest.mark.parametrize("algorithm", ["ES256", "ES384", "ES512", "PS256", "PS512", "RS256", "RS384", "EdDSA"])

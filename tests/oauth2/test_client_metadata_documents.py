@@ -20,6 +20,8 @@ from tests.support.key_holder import KeyHolder, assertion_form
 from tests.support.receiver import Receiver, Reply
 from tests.support.server import Engine, start_server
 
+pytestmark = pytest.mark.long
+
 REDIRECT = "http://localhost:7777/callback"
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from tests.support.builders import Pkce, Site, response_parameters
 
-pytestmark = pytest.mark.any_engine
+pytestmark = [pytest.mark.any_engine, pytest.mark.long]
 
 ORIGIN = "https://dashboard.example"
 NONE = ["/oauth2/authorize", "/oauth2/introspect", "/oidc/logout", "/account", "/"]

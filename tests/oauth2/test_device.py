@@ -14,6 +14,8 @@ from tests.support.browser import Browser, Page
 from tests.support.builders import Client, Person, Site, claims_of
 from tests.support.in_process import TimedSite
 
+pytestmark = pytest.mark.long
+
 Answer = dict[str, Any]
 
 

@@ -13,7 +13,7 @@ from tests.support.builders import Client, Pkce, Site, claims_of, response_param
 from tests.support.in_process import TimedSite
 from tests.support.key_holder import KeyHolder, assertion_form, new_jti
 
-pytestmark = pytest.mark.any_engine
+pytestmark = [pytest.mark.any_engine, pytest.mark.long]
 
 HOLDER = KeyHolder("PS256")
 SECRET_KEY = KeyHolder()

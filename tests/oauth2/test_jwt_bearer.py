@@ -12,6 +12,8 @@ from tests.support.builders import Client, Site, claims_of
 from tests.support.key_holder import KeyHolder, new_jti
 from tests.support.trusted import Trusted
 
+pytestmark = pytest.mark.long
+
 Answer = dict[str, Any]
 
 

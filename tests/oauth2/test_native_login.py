@@ -13,6 +13,8 @@ from tests.support.builders import Site, claims_of
 from tests.support.in_process import TimedSite
 from tests.support.native_login import BASIC, NativeLogin, native_application
 
+pytestmark = pytest.mark.long
+
 
 def is_error(response: httpx.Response, status: int, code: str) -> bool:
     """Errors are JSON too; the trace id finds the cause in the log."""

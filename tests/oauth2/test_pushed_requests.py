@@ -11,6 +11,8 @@ from tests.support.builders import Pkce, Site, claims_of, response_parameters
 from tests.support.in_process import TimedSite
 from tests.support.key_holder import KeyHolder, assertion_form
 
+pytestmark = pytest.mark.long
+
 PREFIX = "urn:ietf:params:oauth:request_uri:"
 ORIGIN = "https://dashboard.example"
 

@@ -10,6 +10,8 @@ from tests.support.authorization import carried
 from tests.support.browser import Page
 from tests.support.builders import Client, Pkce, Site, claims_of, response_parameters
 
+pytestmark = pytest.mark.long
+
 GIVEN: dict[str, set[str]] = {
     "code": {"code"},
     "token": {"access_token", "token_type", "expires_in", "scope"},

@@ -28,6 +28,8 @@ from tests.support.key_holder import KeyHolder
 from tests.support.trusted import Trusted
 from userstores.spi import StoreUnavailable
 
+pytestmark = pytest.mark.long
+
 
 class TestOurOwnTokens:
     @pytest.mark.spec("RFC 8693", "2.2.1")

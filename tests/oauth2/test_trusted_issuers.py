@@ -23,6 +23,8 @@ from tests.support.key_holder import KeyHolder
 from tests.support.receiver import Receiver, Reply
 from tests.support.trusted import Trusted
 
+pytestmark = pytest.mark.long
+
 
 class TestTrustedIssuers:
     @pytest.mark.parametrize("algorithm", ["ES256", "RS256", "PS384", "EdDSA"])
