@@ -3,13 +3,22 @@
 from itertools import count
 from typing import Any
 
-from joserfc.jwk import RSAKey
-
 from identity.tokens import own_keys
 from identity.tokens.algorithms import AsymmetricKey, generate_key
 
 POOL = 16
 """Tenants that are made one after the other have different keys."""
+_PUBLIC = {"kty", "n", "e", "kid", "use", "alg"}
+
+
+class _Drawn:
+    """What is asked of a new key: its members. Importing one would check its primes, as slow as making it."""
+
+    def __init__(self, members: dict[str, Any]) -> None:
+        self._members = members
+
+    def as_dict(self, private: bool) -> dict[str, Any]:
+        return {name: value for name, value in self._members.items() if private or name in _PUBLIC}
 
 
 def draw_from_a_pool() -> None:
@@ -17,12 +26,12 @@ def draw_from_a_pool() -> None:
     made: list[dict[str, Any]] = []
     turn = count()
 
-    def draw(kty: str, crv: str | None, parameters: Any) -> AsymmetricKey:
+    def draw(kty: str, crv: str | None, parameters: Any) -> AsymmetricKey | _Drawn:
         if kty != "RSA":
             return generate_key(kty, crv, parameters)
         if len(made) < POOL:
             made.append(dict(generate_key(kty, crv, {}).as_dict(private=True)))
         members = {name: value for name, value in made[next(turn) % len(made)].items() if name != "kid"}
-        return RSAKey.import_key(members | parameters)
+        return _Drawn(members | parameters)
 
-    own_keys.generate_key = draw  # type: ignore[attr-defined]
+    own_keys.generate_key = draw  # type: ignore[attr-defined, assignment]
