@@ -12,6 +12,7 @@ import msgspec
 from identity.domain.api_resources import DetailsType
 from identity.domain.applications import Application
 from identity.domain.details_schema import definition_problem, schema_problem
+from identity.domain.strict_json import distinct, finite
 from identity.oauth2.authorization.authorization_request import Draft
 from identity.oauth2.errors import OAuthError
 from identity.storage.api_resources import find_details_type
@@ -65,7 +66,7 @@ def read(text: str) -> Details:
     try:
         if len(text) > MAXIMUM_TEXT:
             raise ValueError("length")
-        value = json.loads(text, object_pairs_hook=_distinct, parse_constant=_refuse, parse_float=_finite)
+        value = json.loads(text, object_pairs_hook=distinct, parse_constant=finite, parse_float=finite)
         json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise invalid("It is not a JSON array of objects whose members are all different.") from None
@@ -131,21 +132,3 @@ def _is_shallow(value: Any, depth: int) -> bool:
         return True
     members = value.values() if isinstance(value, dict) else value
     return depth > 0 and all(_is_shallow(member, depth - 1) for member in members)
-
-
-def _distinct(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(members)
-    if len(result) != len(members):
-        raise ValueError("repeated member")
-    return result
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(constant)
-
-
-def _finite(number: str) -> float:
-    value = float(number)
-    if value in (float("inf"), float("-inf")):
-        raise ValueError(number)
-    return value

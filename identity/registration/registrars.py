@@ -11,15 +11,12 @@ from identity.domain.applications import Application
 from identity.domain.management_scopes import MANAGEMENT_SCOPES
 from identity.domain.registration import ANYBODY, RegistrationLimits
 from identity.errors import IdentityError
-from identity.oauth2.errors import TooManyRequests
+from identity.oauth2.clients.registration_rate import RegistrationRate
 from identity.registration.limits import limits_of
 from identity.secrets import token_hash
 from identity.storage import applications, initial_access_tokens
-from identity.telemetry import Metrics
 from identity.tokens.bearer import BearerError
-from identity.web.client_address import limit_key
 from identity.web.messages import Request
-from identity.web.rate_limits import RateLimits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +37,10 @@ class Registrar:
 
 
 class Registrars:
-    def __init__(self, access: ApiAccess, administration: Administration, limits: RateLimits, metrics: Metrics) -> None:
+    def __init__(self, access: ApiAccess, administration: Administration, rate: RegistrationRate) -> None:
         self._access = access
         self._administration = administration
-        self._limits = limits
-        self._metrics = metrics
+        self._rate = rate
 
     async def of_new(self, request: Request) -> Registrar:
         """Who registers an application. Raises IdentityError 401, 403, 429."""
@@ -57,7 +53,7 @@ class Registrars:
             unknown = error.status == 401 and request.header(b"authorization") is None
             if not unknown or request.tenant.settings.registration != "open":
                 raise
-        self._count(request)
+        self._rate.count(request)
         return Registrar(limits=ANYBODY)
 
     async def of_present(self, request: Request, client_id: str) -> tuple[Registrar, Application]:
@@ -103,13 +99,6 @@ class Registrars:
         if limits is None:
             raise BearerError(401, "invalid_token", "The initial access token is not valid: unknown, expired, used up.")
         return Registrar(limits=limits, initial=hash)
-
-    def _count(self, request: Request) -> None:
-        limit = request.tenant.settings.registration_limit_address
-        key = (request.tenant.id, f"register {limit_key(request.address)}")
-        if not self._limits.allow(key, limit):
-            self._metrics.limited("registration")
-            raise TooManyRequests(self._limits.retry_after(key, limit))
 
     async def _find(self, request: Request, client_id: str) -> Application | None:
         return await applications.find_application(self._administration.database, request.tenant.id, client_id)

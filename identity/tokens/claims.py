@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from identity.domain.strict_json import distinct
 from identity.domain.users import Subject
 from identity.secrets import Sealer
 from userstores.spi import StoreUser
@@ -70,12 +71,7 @@ def parse_claim_requests(text: str) -> ClaimRequests:
 
 def require_distinct_members(text: str) -> None:
     """Raises ValueError when an object of this JSON text names a member twice: it would have two readings."""
-
-    def members(pairs: list[tuple[str, Any]]) -> None:
-        if len({name for name, _ in pairs}) != len(pairs):
-            raise ValueError("repeated member")
-
-    json.loads(text, object_pairs_hook=members)
+    json.loads(text, object_pairs_hook=distinct)
 
 
 def requested_names(requested_claims: str, place: str) -> frozenset[str]:

@@ -5,7 +5,6 @@ message says about how to check it (`crit`, `jwk`, `jku`, `x5u`, `x5c`, `b64`, `
 """
 
 import json
-import math
 import re
 from collections.abc import Mapping, Set
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 from joserfc.util import urlsafe_b64decode
 
+from identity.domain.strict_json import distinct, finite
 from identity.errors import IdentityError
 from identity.tokens.algorithms import MODELS, AsymmetricKey
 
@@ -133,28 +133,13 @@ def parse_object(data: bytes) -> Claims:
     try:
         # RFC 7519 §7.2: UTF-8; left to itself, the parser would guess UTF-16 and UTF-32 too.
         text = data.decode("utf-8")
-        value = json.loads(text, object_pairs_hook=_distinct, parse_constant=_finite, parse_float=_finite)
+        value = json.loads(text, object_pairs_hook=distinct, parse_constant=finite, parse_float=finite)
         if "\\u" in text:
             _require_storable(text, value)
     except (ValueError, RecursionError):
         raise InvalidToken("JSON") from None
     if not isinstance(value, dict):
         raise InvalidToken("not an object")
-    return value
-
-
-def _distinct(members: list[tuple[str, Any]]) -> Claims:
-    result = dict(members)
-    if len(result) != len(members):
-        raise ValueError("repeated member")
-    return result
-
-
-def _finite(number: str) -> float:
-    """RFC 8259 §6: NaN and Infinity are no JSON, and 1e999 would become one."""
-    value = float(number)
-    if not math.isfinite(value):
-        raise ValueError(number)
     return value
 
 

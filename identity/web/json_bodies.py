@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from identity.domain.strict_json import distinct, finite
 from identity.errors import IdentityError
 from identity.web.messages import Request
 
@@ -23,7 +24,7 @@ def read_json(request: Request) -> Any:
     if content_type not in JSON:
         raise IdentityError("unsupported_media_type", "Send the body as application/json.", status=415)
     try:
-        value = json.loads(request.body.decode("utf-8"), object_pairs_hook=_distinct, parse_constant=_refuse)
+        value = json.loads(request.body.decode("utf-8"), object_pairs_hook=distinct, parse_constant=finite)
         # What no database column holds: halves of surrogate pairs (UnicodeEncodeError is a ValueError), and NUL.
         if b"\\u0000" in json.dumps(value, ensure_ascii=False).encode():
             raise ValueError("NUL")
@@ -38,14 +39,3 @@ def read_body(request: Request, kind: type[T]) -> T:
         return msgspec.convert(read_json(request), kind)
     except msgspec.ValidationError as error:
         raise IdentityError("invalid_syntax", f"The body is not as expected: {error}.") from None
-
-
-def _distinct(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(members)
-    if len(result) != len(members):
-        raise ValueError("repeated member")
-    return result
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(constant)

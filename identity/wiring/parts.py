@@ -22,6 +22,7 @@ from identity.messaging.guarded_client import GuardedClient
 from identity.messaging.outbox import Outbox
 from identity.oauth2.clients.client_authentication import ClientAuthentication
 from identity.oauth2.clients.client_metadata_documents import ClientMetadataDocuments
+from identity.oauth2.clients.registration_rate import RegistrationRate
 from identity.oauth2.clients.sender_constraint import SenderConstraint
 from identity.oauth2.family import Families
 from identity.oauth2.grant_starter import GrantStarter
@@ -160,7 +161,7 @@ def build_parts(
         limits=limits,
         clients=clients,
         outbound=outbound,
-        documents=ClientMetadataDocuments(administration, outbound, limits, metrics),
+        documents=ClientMetadataDocuments(administration, outbound, RegistrationRate(limits, metrics)),
         client_keys=client_keys,
         proofs=proofs,
         sender_constraint=SenderConstraint(proofs),

@@ -1,6 +1,7 @@
 """Registration of applications, their logos, and what tells strangers where to begin."""
 
 from identity.oauth2.clients.caller_metadata import CallerMetadata
+from identity.oauth2.clients.registration_rate import RegistrationRate
 from identity.oauth2.metadata.discovery_routes import discovery_routes
 from identity.oauth2.metadata.resource_metadata_endpoint import ResourceMetadataEndpoint
 from identity.oauth2.metadata.webfinger_endpoint import WebfingerEndpoint
@@ -25,7 +26,7 @@ def discovery_routes_of(parts: Parts) -> list[Route]:
 def application_registration_routes(parts: Parts) -> list[Route]:
     statements = SoftwareStatements(parts.database, parts.client_keys, parts.clock)
     metadata = MetadataReader(statements, parts.outbound, parts.database)
-    registrars = Registrars(parts.access, parts.administration, parts.limits, parts.metrics)
+    registrars = Registrars(parts.access, parts.administration, RegistrationRate(parts.limits, parts.metrics))
     return registration_routes(
         registration=RegistrationEndpoint(parts.administration, registrars, metadata, parts.base_url),
         logo=LogoEndpoint(parts.database, parts.outbound, parts.clock),

@@ -11,14 +11,14 @@ people are unknown too.
 from identity.authn.people import People, Person, store_unavailable
 from identity.clock import Clock, seconds
 from identity.domain.applications import Application
-from identity.oauth2.approvals.ciba_request import SKEW, CibaRequest, request_algorithms
+from identity.oauth2.approvals.ciba_request import SKEW, CibaRequest, signed_claims
 from identity.oauth2.errors import OAuthError
 from identity.oauth2.id_token_hint import read_hint
 from identity.oauth2.shown_subjects import ShownSubjects
 from identity.storage.configuration import TenantConfiguration
 from identity.tokens.addresses import issuer_of
 from identity.tokens.client_keys import ClientKeys
-from identity.tokens.jose import Claims, InvalidToken, check_times, kid_of
+from identity.tokens.jose import Claims, InvalidToken, check_times
 from identity.tokens.keyring import Keyring
 from userstores.spi import StoreUnavailable
 
@@ -93,12 +93,9 @@ class CibaHints:
         return await self._people.find_by_name(tenant, value[:MAXIMUM_NAME])
 
     async def _verified(self, tenant: TenantConfiguration, application: Application, token: str) -> Claims:
-        keys = await self._client_keys.keys_of(application, kid=kid_of(token))
-        _, claims = keys.verify(token, request_algorithms(application), _TYP)
-        audience = claims.get("aud")
-        listed = audience if isinstance(audience, list) else [audience]
-        if claims.get("iss") != application.client_id or issuer_of(self._base_url, tenant.tenant) not in listed:
-            raise InvalidToken("iss or aud")
+        claims = await signed_claims(
+            self._client_keys, application, token, _TYP, issuer_of(self._base_url, tenant.tenant)
+        )
         now = seconds(self._clock.now())
         try:
             check_times(claims, now, skew=SKEW)

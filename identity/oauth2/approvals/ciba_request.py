@@ -175,12 +175,9 @@ class CibaRequests:
         return parameters
 
     async def _verified(self, tenant: TenantConfiguration, application: Application, token: str) -> Claims:
-        keys = await self._client_keys.keys_of(application, kid=kid_of(token))
-        _, claims = keys.verify(token, request_algorithms(application), _TYP)
-        audience = claims.get("aud")
-        listed = audience if isinstance(audience, list) else [audience]
-        if claims.get("iss") != application.client_id or issuer_of(self._base_url, tenant.tenant) not in listed:
-            raise InvalidToken("iss or aud")
+        claims = await signed_claims(
+            self._client_keys, application, token, _TYP, issuer_of(self._base_url, tenant.tenant)
+        )
         if claims.get("client_id", application.client_id) != application.client_id:
             raise InvalidToken("client_id")
         check_times(
@@ -195,6 +192,19 @@ class CibaRequests:
         if not isinstance(jti, str) or not 0 < len(jti) <= MAXIMUM_JTI:
             raise InvalidToken("jti")
         return claims
+
+
+async def signed_claims(
+    client_keys: ClientKeys, application: Application, token: str, typ: frozenset[str | None], issuer: str
+) -> Claims:
+    """What the application signed for us with a registered key; times are not looked at. Raises InvalidToken."""
+    keys = await client_keys.keys_of(application, kid=kid_of(token))
+    _, claims = keys.verify(token, request_algorithms(application), typ)
+    audience = claims.get("aud")
+    listed = audience if isinstance(audience, list) else [audience]
+    if claims.get("iss") != application.client_id or issuer not in listed:
+        raise InvalidToken("iss or aud")
+    return claims
 
 
 def request_algorithms(application: Application) -> frozenset[str]:

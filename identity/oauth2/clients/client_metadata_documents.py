@@ -30,15 +30,13 @@ from identity.oauth2.clients.client_metadata import (
     require_consistent,
 )
 from identity.oauth2.clients.client_urls import check_urls, require_sector
-from identity.oauth2.errors import OAuthError, TooManyRequests
+from identity.oauth2.clients.registration_rate import RegistrationRate
+from identity.oauth2.errors import OAuthError
 from identity.storage.applications import find_application
 from identity.storage.configuration import TenantConfiguration
-from identity.telemetry import Metrics
 from identity.tokens.claims import IDENTITY_SCOPES
 from identity.tokens.compact import InvalidToken, parse_object
-from identity.web.client_address import limit_key
 from identity.web.messages import Request
-from identity.web.rate_limits import RateLimits
 
 LIMITS = RegistrationLimits(grant_types=("authorization_code", "refresh_token"), response_types=("code",))
 METHODS = ("none", "private_key_jwt")
@@ -54,13 +52,10 @@ _SECRETS = ("client_secret", "client_secret_expires_at")
 
 
 class ClientMetadataDocuments:
-    def __init__(
-        self, administration: Administration, client: GuardedClient, limits: RateLimits, metrics: Metrics
-    ) -> None:
+    def __init__(self, administration: Administration, client: GuardedClient, rate: RegistrationRate) -> None:
         self._administration = administration
         self._client = client
-        self._limits = limits
-        self._metrics = metrics
+        self._rate = rate
         self._clock = administration.clock
         self._good_until: OrderedDict[tuple[int, str], int] = OrderedDict()
         self._failures: OrderedDict[tuple[int, str], tuple[int, IdentityError]] = OrderedDict()
@@ -86,15 +81,8 @@ class ClientMetadataDocuments:
             # Each time it is raised it would keep the stack, and with it the request, of that time as well.
             raise failure.with_traceback(None)
         if present is None:
-            self._count(request)
+            self._rate.count(request)
         await self._read_once(tenant, client_id)
-
-    def _count(self, request: Request) -> None:
-        limit = request.tenant.settings.registration_limit_address
-        key = (request.tenant.id, f"register {limit_key(request.address)}")
-        if not self._limits.allow(key, limit):
-            self._metrics.limited("registration")
-            raise TooManyRequests(self._limits.retry_after(key, limit))
 
     async def _read_once(self, tenant: TenantConfiguration, client_id: str) -> None:
         """Whoever comes while the document is read waits for that; going away takes it from nobody."""
