@@ -1,5 +1,6 @@
 """Secrets at rest: the master key seals values, and a `Secret` never shows itself in a repr or a log."""
 
+import base64
 import hashlib
 import hmac
 import os
@@ -76,6 +77,11 @@ class Sealer:
         if key is None:
             return False
         return hmac.compare_digest(hmac.digest(key, value.encode(), "sha256"), fingerprint[_KEY_ID_BYTES:])
+
+
+def base64url(data: bytes) -> str:
+    """Without padding (RFC 7515 §2): how hashes and thumbprints stand in tokens, forms and cookies."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def token_hash(value: str) -> bytes:

@@ -4,7 +4,6 @@ An application's page compares its `session_state` through our frame `/oidc/chec
 browser state from a cookie that gives nobody any right (decision 17).
 """
 
-import base64
 import hashlib
 import hmac
 import secrets
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 
 from identity.authn.cookies import Cookies
 from identity.domain.sessions import SsoSession
+from identity.secrets import base64url
 from identity.web.messages import Request, Response
 
 
@@ -24,7 +24,7 @@ class SessionStates:
     def browser_state(self, session: SsoSession) -> str:
         """Another one for each session, the same as long as it runs; it tells nothing about the session's cookie."""
         digest = hmac.digest(self._key, session.id.encode(), "sha256")
-        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        return base64url(digest)
 
     def show(self, request: Request, response: Response, session: SsoSession) -> None:
         """Let the browser's cookie say that this session runs, if it does not yet."""

@@ -1,12 +1,12 @@
 """The access token check of our own resources (RFC 6750 §2, §3; RFC 9449 §7; RFC 8705 §3): one token, in one place,
 live, of the right kind, and sent by whoever holds the key or certificate that it is bound to."""
 
-import base64
 import hmac
 from hashlib import sha256
 from typing import Any, Literal
 
 from identity.errors import IdentityError
+from identity.secrets import base64url
 from identity.tokens.dpop import ALGORITHMS, ProofError
 from identity.tokens.reader import AccessToken, TokenReader
 from identity.web.messages import FORM, Headers, Request
@@ -98,7 +98,7 @@ async def _require_key(reader: TokenReader, request: Request, value: str, thumbp
 
 def certificate_thumbprint(certificate: bytes) -> str:
     """`x5t#S256` of a certificate in DER (RFC 8705 §3.1)."""
-    return base64.urlsafe_b64encode(sha256(certificate).digest()).rstrip(b"=").decode()
+    return base64url(sha256(certificate).digest())
 
 
 def _is_form(request: Request) -> bool:

@@ -1,6 +1,5 @@
 """DPoP proofs (RFC 9449): which key the sender of a request holds, shown anew with every request."""
 
-import base64
 import hmac
 import re
 from collections.abc import Iterable
@@ -10,6 +9,7 @@ from urllib.parse import urlsplit
 
 from identity.clock import SECOND, Clock, seconds
 from identity.errors import IdentityError
+from identity.secrets import base64url
 from identity.storage.hot import HotStorage
 from identity.tokens.algorithms import SIGNATURES
 from identity.tokens.jose import Claims, InvalidToken, check_times, verify_with_embedded_jwk
@@ -55,7 +55,7 @@ class DpopNonces:
         return seconds(self._clock.now()) // NONCE_SECONDS
 
     def _of(self, tenant: int, window: int) -> str:
-        return _base64url(hmac.digest(self._key, f"{tenant}:{window}".encode(), "sha256"))
+        return base64url(hmac.digest(self._key, f"{tenant}:{window}".encode(), "sha256"))
 
 
 class DpopProofs:
@@ -114,7 +114,7 @@ class DpopProofs:
         check_times(claims, seconds(self._clock.now()), skew=SKEW, maximum_age=MAXIMUM_AGE, require=("iat",))
         if access_token is not None:
             # (12)
-            expected = _base64url(sha256(access_token.encode()).digest())
+            expected = base64url(sha256(access_token.encode()).digest())
             ath = claims.get("ath")
             if not isinstance(ath, str) or not hmac.compare_digest(ath.encode(), expected.encode()):
                 raise InvalidToken("ath")
@@ -164,7 +164,3 @@ def _without_dots(path: str) -> str:
 def _invalid(detail: str) -> ProofError:
     name = detail.partition(":")[0]
     return ProofError("invalid_dpop_proof", f"The DPoP proof is not valid ({name}).", detail=detail)
-
-
-def _base64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

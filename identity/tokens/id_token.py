@@ -1,11 +1,11 @@
 """ID tokens (OpenID Connect Core §2, §3.1.3.6)."""
 
-import base64
 import hashlib
 from typing import Any
 
 from identity.clock import Clock, seconds
 from identity.domain.applications import Application
+from identity.secrets import base64url
 from identity.storage.configuration import TenantConfiguration
 from identity.tokens.addresses import issuer_of
 from identity.tokens.algorithms import SIGNATURES
@@ -77,4 +77,4 @@ def left_half_hash(value: str, algorithm: str) -> str:
     OpenID Connect Core §3.1.3.6, §3.3.2.11; FAPI 1.0 Part 2 §5.1. EdDSA: SHA-512 (Ed25519 uses it, RFC 8032 §5.1).
     """
     digest = hashlib.new(SIGNATURES[algorithm].hash, value.encode()).digest()
-    return base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()
+    return base64url(digest[: len(digest) // 2])

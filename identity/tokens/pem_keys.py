@@ -1,9 +1,10 @@
 """Public keys and certificates as PEM, made a JWK set. Only for what an administrator registers."""
 
-import base64
 import json
 import re
 from typing import Any
+
+from identity.secrets import base64url
 
 _BLOCK = re.compile(r"-----BEGIN ([A-Z ]+)-----.+?-----END \1-----", re.DOTALL)
 MAXIMUM_PEM = 65_536
@@ -40,15 +41,16 @@ def _jwk(kind: str, block: str) -> dict[str, Any]:
     if isinstance(key, ec.EllipticCurvePublicKey):
         point, size = key.public_numbers(), (key.curve.key_size + 7) // 8
         curve = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}.get(key.curve.name, key.curve.name)
-        return {"kty": "EC", "crv": curve, "x": _encoded(point.x.to_bytes(size)), "y": _encoded(point.y.to_bytes(size))}
+        return {
+            "kty": "EC",
+            "crv": curve,
+            "x": base64url(point.x.to_bytes(size)),
+            "y": base64url(point.y.to_bytes(size)),
+        }
     if isinstance(key, ed25519.Ed25519PublicKey):
-        return {"kty": "OKP", "crv": "Ed25519", "x": _encoded(key.public_bytes(Encoding.Raw, PublicFormat.Raw))}
+        return {"kty": "OKP", "crv": "Ed25519", "x": base64url(key.public_bytes(Encoding.Raw, PublicFormat.Raw))}
     raise ValueError("the key is neither RSA, EC nor Ed25519")
 
 
 def _integer(value: int) -> str:
-    return _encoded(value.to_bytes((value.bit_length() + 7) // 8))
-
-
-def _encoded(value: bytes) -> str:
-    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
+    return base64url(value.to_bytes((value.bit_length() + 7) // 8))

@@ -1,10 +1,10 @@
 """The `sub` that an application sees of a person: the same everywhere, or another one at each sector."""
 
-import base64
 import hashlib
 from urllib.parse import urlsplit
 
 from identity.domain.applications import Application
+from identity.secrets import base64url
 from identity.storage.configuration import TenantConfiguration
 
 
@@ -16,7 +16,7 @@ def shown_subject(tenant: TenantConfiguration, application: Application, subject
     if application.subject_type == "public":
         return subject
     text = "\0".join((sector_of(application), subject, tenant.settings.pairwise_salt))
-    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+    return base64url(hashlib.sha256(text.encode()).digest())
 
 
 def sector_of(application: Application) -> str:

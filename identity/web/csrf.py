@@ -4,9 +4,9 @@ Two doors, both must open (DESIGN §3, Browser): what the browser says about whe
 that only a page rendered for this cookie has.
 """
 
-import base64
 import hmac
 
+from identity.secrets import base64url
 from identity.web.messages import Headers
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -42,7 +42,7 @@ def form_token(secret: bytes, cookie_value: str, purpose: str) -> str:
     """The token of a form: HMAC-SHA-256 over the browser's cookie and what the form is for (a flow, a page)."""
     # The length keeps apart a purpose and a cookie that would read the same when put together.
     message = f"{len(purpose)}:{purpose}{cookie_value}".encode("utf-8", "surrogatepass")
-    return base64.urlsafe_b64encode(hmac.digest(secret, message, "sha256")).rstrip(b"=").decode()
+    return base64url(hmac.digest(secret, message, "sha256"))
 
 
 def valid_form_token(secret: bytes, cookie_value: str, purpose: str, token: str) -> bool:

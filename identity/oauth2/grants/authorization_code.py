@@ -1,6 +1,5 @@
 """authorization_code (RFC 6749 §4.1.3, RFC 7636 §4.5): redeemed once; a replay revokes what the code gave."""
 
-import base64
 import hashlib
 import hmac
 import re
@@ -13,7 +12,7 @@ from identity.oauth2.errors import invalid_grant
 from identity.oauth2.family import Families
 from identity.oauth2.grants import TokenCall
 from identity.oauth2.token_answer import GrantTokens, gets_refresh_token, granted_terms
-from identity.secrets import token_hash
+from identity.secrets import base64url, token_hash
 from identity.storage.configuration import ConfigurationMoved
 from identity.storage.hot import HotStorage
 from identity.tokens.issuer import AUTHORIZATION_CODE_PREFIX
@@ -84,8 +83,7 @@ class AuthorizationCodeGrant:
         if verifier is None or not _CODE_VERIFIER.fullmatch(verifier):
             raise invalid_grant("code_verifier missing or malformed")
         digest = hashlib.sha256(verifier.encode("ascii")).digest()
-        challenge = base64.urlsafe_b64encode(digest).rstrip(b"=")
-        if not hmac.compare_digest(challenge, state.code_challenge.encode()):
+        if not hmac.compare_digest(base64url(digest).encode(), state.code_challenge.encode()):
             raise invalid_grant("code_verifier")
 
     async def _replayed(self, request: Request, state: RedeemableState) -> None:
