@@ -9,6 +9,7 @@ from typing import Literal, NewType
 
 from identity.domain.profiles import PROFILES, Profile
 from identity.domain.registration import RegistrationLimits
+from identity.domain.tenants import SignInStep
 
 ApplicationId = NewType("ApplicationId", str)
 ClientId = NewType("ClientId", str)
@@ -211,6 +212,14 @@ class Application:
     """`sso-session`: every token ends with the session it was got in, `offline_access` or not."""
     id_token_claims: Literal["requested", "scopes"] = "requested"
     """Where profile claims go (decision 6): userinfo only unless requested, or by scope in the ID token too."""
+    sign_in_steps: tuple[SignInStep, ...] = ()
+    """Its steps of sign-in, like `[{"authenticators": ["BasicAuthenticator"]}]`; none: the tenant's."""
+    sign_in_script: str = ""
+    """Hash of the published script that decides over the steps; empty: each step in turn."""
+    shadow_script: str = ""
+    """Hash of a candidate script that is evaluated silently beside it."""
+    minimum_acr: str = ""
+    """No sign-in to it is done below this `acr`, whatever a script says: `2` is multi-factor."""
     skip_consent: bool = False
     """People are not asked; `offline_access` is asked about all the same."""
     native_login: bool = False

@@ -19,6 +19,13 @@ class RateLimit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SignInStep:
+    """One step of a sign-in: any one of these factors satisfies it. Names are WSO2's (wso2-contracts §4)."""
+
+    authenticators: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AdministratorCertificate:
     """Whoever holds this client certificate acts as the person `username` (wso2-contracts §7.7)."""
 
@@ -98,6 +105,33 @@ class TenantSettings:
     """Take identity assertions of trusted issuers (ID-JAG). Preview."""
     signed_metadata: bool = False
     """Metadata carries a signed copy of itself (RFC 8414 §2.1)."""
+    sign_in_steps: tuple[SignInStep, ...] = (SignInStep(authenticators=("BasicAuthenticator", "FIDOAuthenticator")),)
+    """The steps of sign-in for applications that have none of their own."""
+    sign_in_script: str = ""
+    """Hash of the published script for applications that have neither steps nor a script of their own."""
+    shadow_script: str = ""
+    """Hash of a candidate that is evaluated silently beside it."""
+    factor_attempts: int = 5
+    """Wrong one-time codes, of whatever factor, that lock a person's second factors; 0 switches the lock off."""
+    factor_failures_maximum: int = 20
+    """Wrong codes in a row after which an authenticator app is not taken any more until its owner signed in another
+    way or an administrator has let it back in: a code of six digits must not be guessed over a year."""
+    one_time_code_lifetime: int = 300
+    """Of a code by mail."""
+    one_time_code_length: int = 8
+    """Letters and digits of a code by mail, at least 6."""
+    one_time_code_resends: int = 3
+    """How often one sign-in may ask for another mail."""
+    totp_window: int = 1
+    """Steps of 30 s that an authenticator app's clock may be off, each way."""
+    passkey_user_verification: Literal["required", "preferred", "discouraged"] = "preferred"
+    """Whether a passkey asks for a PIN or finger; without a password beside it, it always has to."""
+    passkey_attestation: Literal["none", "direct"] = "none"
+    """`direct`: ask authenticators for a statement of their make, and refuse those that give none."""
+    trace_days: int = 30
+    """How long the explanation of a sign-in is kept; 0: not at all."""
+    recorded_login_days: int = 7
+    """How long sign-ins are kept for backtests of changed scripts; 0: not at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
