@@ -21,7 +21,7 @@ Writes = Callable[[WriteBatch], Awaitable[None]]
 """Notes writes in the batch that saves the flow; `expect_one` where a lost race must undo everything."""
 
 Refusal = Literal["refused", "unavailable", "busy", "expired"]
-"""`refused`: wrong, unknown, locked, used up, all the same from outside. `expired`: ask for a new one (code, challenge).
+"""`refused`: wrong, unknown, locked, used up, all the same from outside. `expired`: ask for a new code or challenge.
 `unavailable`, `busy`: not judged."""
 
 
@@ -36,6 +36,8 @@ class Attempt:
     """Microseconds."""
     person: Person | None = None
     """Who the login is about; None before anybody was identified."""
+    name: str = ""
+    """What was typed as the name, where the identifier comes first; perhaps nobody has it."""
     state: State = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
     """`authenticatorParams` of a script for this factor."""
@@ -43,15 +45,6 @@ class Attempt:
     @property
     def tenant(self) -> TenantConfiguration:
         return self.request.tenant
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Begun:
-    """A factor was chosen: what to remember, what to write (a mail in the outbox)."""
-
-    state: State = field(default_factory=dict)
-    writes: Writes | None = None
-    error: Refusal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +56,26 @@ class Verified:
     writes: Writes | None = None
     counters: tuple[str, ...] = ()
     """Counters of failed tries that this success clears."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """A factor was chosen: what to remember, what to write (a mail in the outbox)."""
+
+    state: State = field(default_factory=dict)
+    writes: Writes | None = None
+    error: Refusal | None = None
+    passed: Verified | None = None
+    """There is nothing to ask: the step is answered already (a limit of sessions that is not reached)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """Identifier first: somebody is named and nothing is shown yet. Whether there is such a person must not be seen
+    before the next factor has judged."""
+
+    name: str
+    person: Person | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +122,7 @@ class Authenticator(Protocol):
         """What its template shows beside what every page has. Changes nothing."""
         ...
 
-    async def verify(self, attempt: Attempt, answer: Mapping[str, str]) -> Verified | Rejected:
+    async def verify(self, attempt: Attempt, answer: Mapping[str, str]) -> Verified | Named | Rejected:
         """Judge what came back: the posted form, or the params of sign-in as JSON."""
         ...
 
