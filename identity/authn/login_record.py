@@ -73,14 +73,12 @@ class Denial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptState:
-    """A scripted login, as far as it has come. With `script` and `facts` the journal decides everything."""
+    """A scripted login, as far as it has come. With `script` and the facts the journal decides everything."""
 
     script: str
     """Hash of the pinned version."""
     shadow: str = ""
     """Hash of the candidate that is compared at the end."""
-    facts: dict[str, Any] = field(default_factory=dict)
-    """What the script is told about the login and its first request."""
     journal: tuple[Answer, ...] = ()
     http_begun: int = -1
     """Place in the journal of the HTTP call that was begun and whose answer is not here: after a crash it may have been
@@ -110,11 +108,18 @@ class LoginRecord:
     steps: tuple[tuple[str, ...], ...] = ()
     """The steps as they were when the login began: factors that satisfy each."""
     wanted_acr: str = ""
-    """A step more is asked for until this is reached; with a script, what it leaves below this is denied."""
+    """One more step is asked for where the others do not reach this; a script is told of it instead."""
+    required_acr: str = ""
+    """Below this nobody gets in, whatever a script says."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What a script is told about the login and the request that began it; kept without one too, so that a first
+    script can be tried on logins that had none."""
     script: ScriptState | None = None
     entries: tuple[Entry, ...] = ()
     subject: str = ""
     """Who the login is about, once a factor has said so."""
+    typed_name: str = ""
+    """What was typed where the identifier comes first."""
     pending: Pending | None = None
     verdict: Literal["", "done", "denied"] = ""
     denial: Denial | None = None

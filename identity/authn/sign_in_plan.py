@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from adaptive_auth.journal import Entry
 from adaptive_auth.steps import Definition, Step
-from identity.authn.assurance import reaches
-from identity.authn.authenticators import EMAIL_CODE, PASSKEY, RECOVERY_CODE, TOTP
+from identity.authn.assurance import SINGLE_FACTOR, reaches
+from identity.authn.authenticators import BASIC, EMAIL_CODE, PASSKEY, RECOVERY_CODE, TOTP
 from identity.domain.applications import Application
 from identity.domain.sessions import SsoSession
 from identity.storage.configuration import TenantConfiguration
@@ -20,6 +20,13 @@ class Plan:
     script: str = ""
     shadow: str = ""
     wanted_acr: str = ""
+
+    @property
+    def password_alone(self) -> bool:
+        """Whether a name and a password are all that it takes: else there is no signing in without pages."""
+        return not self.script and all(BASIC in step for step in self.steps[:1]) and len(self.steps) <= 1 and (
+            reaches(SINGLE_FACTOR, self.wanted_acr)
+        )
 
     def satisfied_by(self, session: SsoSession) -> bool:
         """Whether nobody has to show anything more. A script has to be asked."""

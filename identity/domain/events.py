@@ -19,6 +19,7 @@ class EventType(StrEnum):
 
     SIGN_IN_SUCCEEDED = "user:session:started", "A person signed in and a session began."
     SIGN_IN_FAILED = "user:password:refused", "A sign-in try was refused (unknown name or wrong password)."
+    SIGN_IN_DENIED = "user:session:denied", "A sign-in ended without a session: a script, a demand or a limit denied it."
     ACCOUNT_LOCKED = "user:account:locked", "Too many failed tries: the account refuses sign-in for a while."
     STORE_UNAVAILABLE = "store:directory:unavailable", "A user store did not answer a sign-in within its deadline."
     SESSION_ENDED = "user:session:ended", "A session ended: sign-out, or ended by an administrator."

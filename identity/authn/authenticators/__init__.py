@@ -102,8 +102,6 @@ class Authenticator(Protocol):
 
     name: str
     """`BasicAuthenticator`, `totp`, …"""
-    kinds: frozenset[Literal["knowledge", "possession", "inherence"]]
-    """What a success shows; two different kinds make a sign-in multi-factor. A passkey with user verification: two."""
     identifies: bool
     """Finds out by itself who it is; the others need a person."""
     template: str

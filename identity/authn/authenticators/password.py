@@ -1,8 +1,10 @@
 """The password factor: count the try, ask the store, say who it was. Every refusal looks and costs the same."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+from identity.authn.authenticators import BASIC, Attempt, Begun, PromptField, Rejected, Verified
 from identity.authn.lockout import Admission, Lockout, user_key
 from identity.authn.people import People
 from identity.domain.events import Event, EventType
@@ -108,3 +110,46 @@ def _reason(outcome: Authenticated | Refused, locked: bool) -> str:
     if locked:
         return "locked"
     return outcome.reason.value if isinstance(outcome, Refused) else "must_change_password"
+
+
+class BasicAuthenticator:
+    """Name and password on one page; only the password where the name was asked for before."""
+
+    name = BASIC
+    identifies = True
+    template = "login.html"
+    fields = (
+        PromptField(name="username", display_name="Username", i18n_key="username.param"),
+        PromptField(name="password", confidential=True, display_name="Password", i18n_key="password.param"),
+    )
+
+    def __init__(self, passwords: PasswordAuthenticator, people: People) -> None:
+        self._passwords = passwords
+        self._people = people
+
+    async def usable(self, attempt: Attempt) -> bool:
+        return True
+
+    async def begin(self, attempt: Attempt) -> Begun:
+        return Begun()
+
+    async def page(self, attempt: Attempt) -> dict[str, Any]:
+        return {"known_name": attempt.name or (attempt.person.subject.qualified_username if attempt.person else "")}
+
+    async def verify(self, attempt: Attempt, answer: Mapping[str, str]) -> Verified | Rejected:
+        username = answer.get("username", "")
+        if attempt.person is not None:
+            username = attempt.person.subject.qualified_username
+        elif attempt.name:
+            username = attempt.name
+        tried = await self._passwords.authenticate(
+            attempt.request, username, answer.get("password", ""), attempt.now
+        )
+        if tried.user is None:
+            assert tried.error
+            return Rejected(error=tried.error)
+        person = await self._people.person_of(attempt.tenant, tried.user)
+        if not person.subject.enabled:
+            await self._passwords.refuse_disabled(attempt.request, tried, attempt.now)
+            return Rejected(error="refused")
+        return Verified(person=person, amr=(AMR,), counters=tried.counters)

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from identity.authn.sso_sessions import PASSWORD_ACR
+from identity.authn.assurance import REACHABLE_ACRS
 from identity.oauth2.authorization.authorization_request import Draft
 from identity.oauth2.errors import OAuthError
 from identity.oauth2.id_token_hint import subject_of_hint
@@ -16,8 +16,6 @@ from identity.tokens.claims import ClaimRequests, parse_claim_requests, require_
 from identity.tokens.jose import InvalidToken
 
 PROMPTS = frozenset({"none", "login", "consent", "select_account"})
-REACHABLE_ACRS = (PASSWORD_ACR,)
-"""The authentication context classes that a sign-in here can reach."""
 MAXIMUM_SUBJECTS = 20
 
 LOGIN_REQUIRED = ("login_required", "Nobody is signed in, or not recently enough.")

@@ -3,24 +3,21 @@
 import msgspec
 
 from identity.authn.login_flow import LoginFlows, LoginRecord
+from identity.authn.sign_in_plan import plan_of
 from identity.domain.applications import Application
 from identity.oauth2.authorization.authentication_demands import LOGIN_REQUIRED
 from identity.oauth2.authorization.authorization_request import AuthorizationRequest, RefusedRequest
 from identity.oauth2.clients.client_authentication import ClientAuthentication
 from identity.oauth2.errors import OAuthError
-from identity.oauth2.native.native_login import flow_id, prompt
+from identity.oauth2.native.native_prompts import NativePrompts
 from identity.storage.configuration import ConfigurationMoved
-from identity.tokens.addresses import base_of
 from identity.web.messages import Request, Response, json_response
 
-PATH = "/oauth2/authn"
-
-
 class NativeLoginStart:
-    def __init__(self, clients: ClientAuthentication, flows: LoginFlows, base_url: str) -> None:
+    def __init__(self, clients: ClientAuthentication, flows: LoginFlows, prompts: NativePrompts) -> None:
         self._clients = clients
         self._flows = flows
-        self._base_url = base_url
+        self._prompts = prompts
 
     async def begin(self, http: Request, application: Application, request: AuthorizationRequest) -> Response:
         """The first step. Raises RefusedRequest; nobody is asked about consent here, and no running session counts."""
@@ -29,14 +26,18 @@ class NativeLoginStart:
             raise RefusedRequest(request, OAuthError(*LOGIN_REQUIRED))
         if "consent" in request.prompt:
             raise RefusedRequest(request, OAuthError("consent_required", "There is no page to ask for consent on."))
-        flow, secret = await self._flows.begin(
-            http.tenant,
-            application=application.id,
+        row, secret = await self._flows.begin(
+            http,
+            application=application,
             return_path="",
             request=msgspec.json.encode(request).decode(),
             record=LoginRecord(application_host="", login_hint=request.login_hint, native=True),
+            plan=plan_of(http.tenant, application, request.acr_values),
         )
-        return json_response(200, prompt(flow_id(flow.id, secret), authn_address(self._base_url, http)))
+        flow = await self._flows.settle(http, await self._flows.open_native(http, row.id, secret), None)
+        if flow.denied:
+            raise RefusedRequest(request, OAuthError("access_denied", "The sign-in was denied."))
+        return json_response(200, await self._prompts.of(http, flow))
 
     async def _require_application(
         self, http: Request, application: Application, request: AuthorizationRequest
@@ -60,7 +61,3 @@ class NativeLoginStart:
             raise RefusedRequest(request, error) from None
         if (shown.id, shown.version) != (application.id, application.version):
             raise ConfigurationMoved
-
-
-def authn_address(base_url: str, http: Request) -> str:
-    return f"{base_of(base_url, http.tenant.tenant)}{PATH}"
