@@ -36,6 +36,10 @@ class Attempt:
     """Microseconds."""
     person: Person | None = None
     """Who the login is about; None before anybody was identified."""
+    username: str = ""
+    """The name typed at identifier-first. Nobody has shown to be that person, who may not exist: see `Named`."""
+    proven: bool = False
+    """The person has passed a factor already, in this login or in the session whose account pages these are."""
     state: State = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
     """`authenticatorParams` of a script for this factor."""
@@ -52,6 +56,20 @@ class Begun:
     state: State = field(default_factory=dict)
     writes: Writes | None = None
     error: Refusal | None = None
+    passed: "Verified | None" = None
+    """There is nothing to ask: the factor is passed already (`SessionExecutor` below the limit)."""
+    over: bool = False
+    """Asked for too often: the factor cannot be passed in this login any more, and its step has failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """A name was given, and nothing shown. The login goes on in the same way whether it is somebody's or not: the
+    driver keeps `username` for the attempts of the next steps, and counts the step as passed without methods."""
+
+    username: str
+    person: Person | None = None
+    """Whose name it is, for scripts. Not proven: `Attempt.person` stays None until a factor says who it was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +89,8 @@ class Rejected:
     state: State | None = None
     """None: as it was."""
     writes: Writes | None = None
+    over: bool = False
+    """Wrong too often: the factor cannot be passed in this login any more, and its step has failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,8 +129,11 @@ class Authenticator(Protocol):
         """What its template shows beside what every page has. Changes nothing."""
         ...
 
-    async def verify(self, attempt: Attempt, answer: Mapping[str, str]) -> Verified | Rejected:
-        """Judge what came back: the posted form, or the params of sign-in as JSON."""
+    async def verify(self, attempt: Attempt, answer: Mapping[str, str]) -> Verified | Named | Rejected:
+        """Judge what came back: the posted form, or the params of sign-in as JSON.
+
+        Failures that lock are counted at once, not by `writes`: they count however the flow's own race ends.
+        """
         ...
 
 
