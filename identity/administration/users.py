@@ -13,6 +13,7 @@ from identity.secrets import Secret
 from identity.storage import subjects
 from identity.storage.configuration import TenantConfiguration
 from identity.storage.database import Transaction
+from identity.storage.enrolled_factors import delete_factors_of_subject
 from identity.storage.events import record
 from identity.storage.roles import forget_user
 from identity.storage.session_applications import list_applications_of_running_sessions
@@ -179,6 +180,7 @@ async def _end_everything(
             await tell_subject_ended(administration.outbox, transaction, tenant, subject.id)
         if event is EventType.USER_DELETED:
             await forget_user(transaction, tenant.id, subject.id)
+            await delete_factors_of_subject(transaction, tenant.id, subject.id)
         await subjects.end_everything_of_subject(
             transaction, tenant.id, subject.id, enabled=subject.enabled if enabled is None else enabled
         )

@@ -8,11 +8,12 @@ that no second spelling (address, `DOMAIN/name`) brings new tries.
 import asyncio
 import hashlib
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from identity.clock import SECOND, Clock
-from identity.domain.tenants import RateLimit
+from identity.domain.tenants import RateLimit, TenantSettings
 from identity.storage import attempts
 from identity.storage.attempts import Windows
 from identity.storage.configuration import TenantConfiguration
@@ -33,22 +34,35 @@ class Admission:
     address: str
 
 
+def _password_attempts(settings: TenantSettings) -> int:
+    return settings.lockout_attempts
+
+
 class Lockout:
-    def __init__(self, database: Database, clock: Clock) -> None:
+    """`limit`: which setting says how many failures lock; 0 switches the lock off."""
+
+    def __init__(
+        self, database: Database, clock: Clock, limit: Callable[[TenantSettings], int] = _password_attempts
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._limit = limit
 
     async def admit(self, tenant: TenantConfiguration, username: str, address: str) -> Admission:
         """Count one try. Known and unknown names count alike."""
+        return await self.admit_key(tenant, account_key(username), address)
+
+    async def admit_key(self, tenant: TenantConfiguration, account: str, address: str) -> Admission:
+        """The same for a counter by its own key."""
         settings = tenant.settings
-        account, place = account_key(username), f"address:{limit_key(address)}"
+        limit, place = self._limit(settings), f"address:{limit_key(address)}"
         for _ in range(WAITS):
             tries = await attempts.begin_try(
                 self._database,
                 tenant.id,
                 account=account,
                 address=place,
-                windows=_windows(tenant),
+                windows=self._windows(tenant),
                 now=self._clock.now(),
             )
             if _over(tries.address, settings.login_limit_address) or _over(
@@ -57,7 +71,7 @@ class Lockout:
                 return Admission("limited", account, place)
             if tries.locked:
                 return Admission("locked", account, place)
-            if settings.lockout_attempts == 0 or tries.account <= settings.lockout_attempts:
+            if limit == 0 or tries.account <= limit:
                 return Admission("admitted", account, place)
             await attempts.take_back_try(self._database, tenant.id, account=account, address=place)
             await asyncio.sleep(WAIT_SECONDS)
@@ -70,10 +84,10 @@ class Lockout:
             tenant.id,
             account=admission.account,
             user=user,
-            windows=_windows(tenant),
+            windows=self._windows(tenant),
             now=self._clock.now(),
         )
-        return began and tenant.settings.lockout_attempts > 0
+        return began and self._limit(tenant.settings) > 0
 
     async def is_locked(self, tenant: TenantConfiguration, user: str) -> bool:
         """Whether the account itself is locked, by failures under whatever name."""
@@ -87,20 +101,25 @@ class Lockout:
         """The try could not be judged (directory down, hash lane full): an outage must not lock people out."""
         await attempts.take_back_try(self._database, tenant.id, account=admission.account, address=admission.address)
 
-
-def _windows(tenant: TenantConfiguration) -> Windows:
-    settings = tenant.settings
-    return Windows(
-        account=settings.lockout_window * SECOND,
-        address=settings.login_limit_address.seconds * SECOND,
-        everybody=settings.login_limit_tenant.seconds * SECOND,
-        limit=settings.lockout_attempts,
-        lock=settings.lockout_seconds * SECOND,
-    )
+    def _windows(self, tenant: TenantConfiguration) -> Windows:
+        settings = tenant.settings
+        return Windows(
+            account=settings.lockout_window * SECOND,
+            address=settings.login_limit_address.seconds * SECOND,
+            everybody=settings.login_limit_tenant.seconds * SECOND,
+            limit=self._limit(settings),
+            lock=settings.lockout_seconds * SECOND,
+        )
 
 
 def user_key(store: str, user_id: str) -> str:
     return f"user:{store}/{user_id}"
+
+
+def factors_key(account: str) -> str:
+    """The counter of an account's second factors: a right password must not clear it. `account` from `user_key` or
+    `account_key`."""
+    return f"factors:{account}"
 
 
 def _over(count: int, limit: RateLimit) -> bool:

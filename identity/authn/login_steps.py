@@ -120,15 +120,14 @@ class LoginSteps:
         """Whoever is named is not signed in: the entry shows no method, and a sign-in needs one."""
         record, pending = course.record, course.record.pending
         assert pending is not None
-        subject = named.person.subject.id if named.person is not None else ""
-        entry = Entry(step=pending.step, authenticator=name, outcome="succeeded", at=course.now, subject=subject)
-        course.person = named.person
+        entry = Entry(step=pending.step, authenticator=name, outcome="succeeded", at=course.now)
+        named_subject = named.person.subject.id if named.person is not None else ""
         course.change(
-            entries=(*record.entries, entry), subject=subject, typed_name=named.name, login_hint="", pending=None
+            entries=(*record.entries, entry), typed_name=named.username, named_subject=named_subject, pending=None
         )
         return None
 
-    def _rejected(self, course: Course, name: str, rejected: Rejected) -> Refusal | None:
+    def _rejected(self, course: Course, name: str, rejected: Rejected, *, over: bool = False) -> Refusal | None:
         """A wrong answer: the page again, or the end of the step where a script wants to know."""
         record, pending = course.record, course.record.pending
         assert pending is not None
@@ -145,7 +144,7 @@ class LoginSteps:
         if sum(entry.outcome == "failed" for entry in course.record.entries) >= MAXIMUM_FAILURES:
             course.deny(Denial(reason="too_many_failures"))
             return None
-        if pending.retry and pending.failures < _maximum_failures(pending, name):
+        if pending.retry and not over and pending.failures < _maximum_failures(pending, name):
             return "refused"
         course.change(pending=None)
         if record.script is None:
@@ -162,6 +161,8 @@ class LoginSteps:
         if begun.passed is not None:
             self._verified(course, name, begun.passed)
             return None
+        if begun.over:
+            return self._rejected(course, name, Rejected(error="refused", writes=begun.writes), over=True)
         self._note_begun(course, name, begun)
         return begun.error
 
@@ -231,7 +232,8 @@ def attempt_at(course: Course, name: str, person: Person | None, pending: Pendin
         flow=course.row.id,
         now=course.now,
         person=person,
-        name=course.record.typed_name,
+        username=course.record.typed_name,
+        proven=any(entry.outcome == "succeeded" and entry.amr for entry in course.record.entries),
         state=pending.states.get(name, {}) if pending is not None else {},
         parameters={**given.get("common", {}), **given.get(name, {})},
     )

@@ -261,6 +261,25 @@ attempt = Table(
     Index("ix_attempt_window_ends_at", "window_ends_at"),
 )
 
+enrolled_factor = Table(
+    "enrolled_factor",
+    metadata,
+    tenant_column(),
+    Column("id", Text, primary_key=True),
+    text_column("subject"),
+    text_column("authenticator"),
+    text_column("label"),
+    Column("lookup", LargeBinary),
+    Column("secret", LargeBinary),
+    Column("counter", BigInteger, nullable=False),
+    text_column("document"),
+    moment_column("created_at"),
+    moment_column("last_used_at", nullable=True),
+    Column("failures", BigInteger, nullable=False),
+    Index("uq_enrolled_factor_lookup", "lookup", "tenant", unique=True),
+    Index("ix_enrolled_factor_subject", "subject", "tenant"),
+)
+
 event = Table(
     "event",
     metadata,

@@ -96,6 +96,7 @@ class Metrics:
         grant_types: Sequence[str] = (),
         store_types: Sequence[str] = (),
         delivery_kinds: Sequence[str] = (),
+        factors: Sequence[str] = (),
         directory: Path | None = None,
     ) -> None:
         self._cells = Cells(directory)
@@ -111,6 +112,10 @@ class Metrics:
         self._sign_ins = self._counter(
             "sign_ins", "Sign-in tries", outcome=("succeeded", "refused", "locked", "limited", "unavailable", "busy"),
             store_type=(*store_types, OTHER),
+        )  # fmt: skip
+        self._factors = self._counter(
+            "sign_in_factors", "Answers to a factor of sign-in, and codes sent", factor=factors,
+            outcome=("passed", "refused", "locked", "limited", "expired", "suspended", "sent"),
         )  # fmt: skip
         self._rate_limited = self._counter(
             "rate_limited", "Requests refused by a rate limit", door=("token", "sign_in", "registration")
@@ -152,6 +157,10 @@ class Metrics:
     def sign_in(self, outcome: str, store_type: str = OTHER) -> None:
         """`succeeded`, `refused`, `locked`, `limited`, `unavailable` or `busy`; the store's type where it is known."""
         self._sign_ins.add(outcome, store_type)
+
+    def factor(self, name: str, outcome: str) -> None:
+        """`passed`, `refused`, `locked`, `limited`, `expired`, `suspended` or `sent`."""
+        self._factors.add(name, outcome)
 
     def limited(self, door: str) -> None:
         """A request that a rate limit refused, at the door `token`, `sign_in` or `registration`."""

@@ -21,7 +21,7 @@ Writes = Callable[[WriteBatch], Awaitable[None]]
 """Notes writes in the batch that saves the flow; `expect_one` where a lost race must undo everything."""
 
 Refusal = Literal["refused", "unavailable", "busy", "expired"]
-"""`refused`: wrong, unknown, locked, used up, all the same from outside. `expired`: ask for a new code or challenge.
+"""`refused`: wrong, unknown, locked, used up, all the same from outside. `expired`: ask for a new one (code, challenge).
 `unavailable`, `busy`: not judged."""
 
 
@@ -36,8 +36,10 @@ class Attempt:
     """Microseconds."""
     person: Person | None = None
     """Who the login is about; None before anybody was identified."""
-    name: str = ""
-    """What was typed as the name, where the identifier comes first; perhaps nobody has it."""
+    username: str = ""
+    """The name typed at identifier-first. Nobody has shown to be that person, who may not exist: see `Named`."""
+    proven: bool = False
+    """The person has passed a factor already, in this login or in the session whose account pages these are."""
     state: State = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
     """`authenticatorParams` of a script for this factor."""
@@ -45,6 +47,29 @@ class Attempt:
     @property
     def tenant(self) -> TenantConfiguration:
         return self.request.tenant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """A factor was chosen: what to remember, what to write (a mail in the outbox)."""
+
+    state: State = field(default_factory=dict)
+    writes: Writes | None = None
+    error: Refusal | None = None
+    passed: "Verified | None" = None
+    """There is nothing to ask: the factor is passed already (`SessionExecutor` below the limit)."""
+    over: bool = False
+    """Asked for too often: the factor cannot be passed in this login any more, and its step has failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """A name was given, and nothing shown. The login goes on in the same way whether it is somebody's or not: the
+    driver keeps `username` for the attempts of the next steps, and counts the step as passed without methods."""
+
+    username: str
+    person: Person | None = None
+    """Whose name it is, for scripts. Not proven: `Attempt.person` stays None until a factor says who it was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,31 +84,13 @@ class Verified:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Begun:
-    """A factor was chosen: what to remember, what to write (a mail in the outbox)."""
-
-    state: State = field(default_factory=dict)
-    writes: Writes | None = None
-    error: Refusal | None = None
-    passed: Verified | None = None
-    """There is nothing to ask: the step is answered already (a limit of sessions that is not reached)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Named:
-    """Identifier first: somebody is named and nothing is shown yet. Whether there is such a person must not be seen
-    before the next factor has judged."""
-
-    name: str
-    person: Person | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
     error: Refusal
     state: State | None = None
     """None: as it was."""
     writes: Writes | None = None
+    over: bool = False
+    """Wrong too often: the factor cannot be passed in this login any more, and its step has failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +109,8 @@ class Authenticator(Protocol):
 
     name: str
     """`BasicAuthenticator`, `totp`, …"""
+    kinds: frozenset[Literal["knowledge", "possession", "inherence"]]
+    """What a success shows; two different kinds make a sign-in multi-factor. A passkey with user verification: two."""
     identifies: bool
     """Finds out by itself who it is; the others need a person."""
     template: str
@@ -121,7 +130,10 @@ class Authenticator(Protocol):
         ...
 
     async def verify(self, attempt: Attempt, answer: Mapping[str, str]) -> Verified | Named | Rejected:
-        """Judge what came back: the posted form, or the params of sign-in as JSON."""
+        """Judge what came back: the posted form, or the params of sign-in as JSON.
+
+        Failures that lock are counted at once, not by `writes`: they count however the flow's own race ends.
+        """
         ...
 
 

@@ -134,14 +134,16 @@ class BasicAuthenticator:
         return Begun()
 
     async def page(self, attempt: Attempt) -> dict[str, Any]:
-        return {"known_name": attempt.name or (attempt.person.subject.qualified_username if attempt.person else "")}
+        return {
+            "known_name": attempt.username or (attempt.person.subject.qualified_username if attempt.person else "")
+        }
 
     async def verify(self, attempt: Attempt, answer: Mapping[str, str]) -> Verified | Rejected:
         username = answer.get("username", "")
         if attempt.person is not None:
             username = attempt.person.subject.qualified_username
-        elif attempt.name:
-            username = attempt.name
+        elif attempt.username:
+            username = attempt.username
         tried = await self._passwords.authenticate(
             attempt.request, username, answer.get("password", ""), attempt.now
         )
