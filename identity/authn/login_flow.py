@@ -17,10 +17,12 @@ from identity.authn.login_record import (
     Denial,
     LoginRecord,
     Pending,
+    ScriptState,
     open_record,
     seal_record,
 )
 from identity.authn.login_steps import LoginSteps
+from identity.authn.script_facts import login_facts
 from identity.authn.scripted_steps import ScriptedSteps
 from identity.authn.sign_in_plan import Plan, entries_of_session
 from identity.authn.sso_sessions import SsoSessions
@@ -126,11 +128,13 @@ class LoginFlows:
             steps=plan.steps,
             wanted_acr=plan.wanted_acr,
             required_acr=application.minimum_acr if application is not None else "",
+            shadow=plan.shadow,
+            facts={**record.facts, **login_facts(http, application, record.facts)},
         )
         if session is not None:
             record = replace(record, verdict="done", subject=session.subject)
         elif plan.script:
-            record = replace(record, script=await self._scripts.start(http, application, plan, flow_id, record))
+            record = replace(record, script=ScriptState(script=plan.script))
         if running is not None and session is None:
             record = replace(record, entries=entries_of_session(plan.steps, running), subject=running.subject)
         flow = LoginFlow(
@@ -202,14 +206,15 @@ class LoginFlows:
             course.change(remember=True)
         try:
             if pending.kind == "prompt":
-                error = self._scripts.answer_prompt(course, form)
+                error = None
+                self._scripts.answer_prompt(course, form)
             else:
                 name = form.get("authenticator") or pending.chosen
                 if name not in pending.authenticators:
                     raise FlowNotFound("a factor that this step does not offer")
                 error = await self._steps.judge(course, name, form)
                 if course.record.script is not None and course.record.pending is None:
-                    self._scripts.answer_step(course, pending, name)
+                    self._scripts.answer_step(course, pending, form)
         except StoreUnavailable as unavailable:
             raise _unavailable(unavailable) from None
         return await self._advance(course, flow, response), error

@@ -77,8 +77,6 @@ class ScriptState:
 
     script: str
     """Hash of the pinned version."""
-    shadow: str = ""
-    """Hash of the candidate that is compared at the end."""
     journal: tuple[Answer, ...] = ()
     http_begun: int = -1
     """Place in the journal of the HTTP call that was begun and whose answer is not here: after a crash it may have been
@@ -115,6 +113,8 @@ class LoginRecord:
     """What a script is told about the login and the request that began it; kept without one too, so that a first
     script can be tried on logins that had none."""
     script: ScriptState | None = None
+    shadow: str = ""
+    """Hash of the candidate script that is compared at the end."""
     entries: tuple[Entry, ...] = ()
     subject: str = ""
     """Who the login is about, once a factor has said so."""
