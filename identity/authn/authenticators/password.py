@@ -1,10 +1,12 @@
 """The password factor: count the try, ask the store, say who it was. Every refusal looks and costs the same."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+from identity.authn.authenticators import BASIC, Attempt, Begun, Kinds, PromptField, Rejected, Verified
 from identity.authn.lockout import Admission, Lockout, user_key
-from identity.authn.people import People
+from identity.authn.people import People, Person
 from identity.domain.events import Event, EventType
 from identity.errors import Unavailable
 from identity.storage.database import Database
@@ -95,6 +97,55 @@ class PasswordAuthenticator:
                 data=data,
             ),
         )
+
+
+class BasicAuthenticator:
+    """Username and password, or the password alone when the login knows the name."""
+
+    name = BASIC
+    kinds: Kinds = frozenset({"knowledge"})
+    identifies = True
+    template = "login.html"
+    fields = (
+        PromptField(name="username", display_name="Username", i18n_key="username.param"),
+        PromptField(name="password", confidential=True, display_name="Password", i18n_key="password.param"),
+    )
+
+    def __init__(self, passwords: PasswordAuthenticator, people: People) -> None:
+        self._passwords = passwords
+        self._people = people
+
+    async def usable(self, attempt: Attempt) -> bool:
+        return True
+
+    async def begin(self, attempt: Attempt) -> Begun:
+        return Begun()
+
+    async def page(self, attempt: Attempt) -> dict[str, Any]:
+        """`known`: the name is given, and is not asked for."""
+        username = _known_name(attempt)
+        return {"username": username, "known": bool(username)}
+
+    async def verify(self, attempt: Attempt, answer: Mapping[str, str]) -> Verified | Rejected:
+        username = _known_name(attempt) or answer.get("username", "")
+        tried = await self._passwords.authenticate(attempt.request, username, answer.get("password", ""), attempt.now)
+        if tried.user is None:
+            assert tried.error
+            return Rejected(error=tried.error)
+        person = await self._people.person_of(attempt.tenant, tried.user)
+        if not person.subject.enabled or _other_than_asked(attempt, person):
+            await self._passwords.refuse_disabled(attempt.request, tried, attempt.now)
+            return Rejected(error="refused")
+        return Verified(person=person, amr=(AMR,), counters=tried.counters)
+
+
+def _known_name(attempt: Attempt) -> str:
+    return attempt.person.subject.qualified_username if attempt.person is not None else attempt.username
+
+
+def _other_than_asked(attempt: Attempt, person: Person) -> bool:
+    """The name leads elsewhere by now: renamed, or given to somebody else."""
+    return attempt.person is not None and attempt.person.subject.id != person.subject.id
 
 
 def _user_of(outcome: Authenticated | Refused) -> str | None:
