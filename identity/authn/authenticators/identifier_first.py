@@ -16,7 +16,7 @@ class IdentifierAuthenticator:
     kinds: Kinds = frozenset()
     identifies = True
     template = "factors/identifier.html"
-    fields = (PromptField(name="username", display_name="Username", i18n_key="username.param"),)
+    fields: tuple[PromptField, ...] = (PromptField(name="username", display_name="Username", i18n_key="username.param"),)
 
     def __init__(self, people: People, policy: FactorPolicy) -> None:
         self._people = people
@@ -29,7 +29,7 @@ class IdentifierAuthenticator:
         return Begun()
 
     async def page(self, attempt: Attempt) -> dict[str, Any]:
-        return {"username": attempt.username}
+        return {}
 
     async def verify(self, attempt: Attempt, answer: Mapping[str, str]) -> Named | Rejected:
         username = answer.get("username", "").strip()

@@ -61,7 +61,7 @@ class PasskeyAuthenticator:
     identifies = True
     template = "factors/passkey.html"
     enrol_template = "factors/passkey_enrol.html"
-    fields = (PromptField(name="tokenResponse", confidential=True, display_name="Passkey", i18n_key="fido.passkey"),)
+    fields: tuple[PromptField, ...] = (PromptField(name="tokenResponse", confidential=True, display_name="Passkey", i18n_key="fido.passkey"),)
 
     def __init__(
         self, factors: EnrolledFactors, policy: FactorPolicy, people: People, database: Database, base_url: str
@@ -82,12 +82,13 @@ class PasskeyAuthenticator:
         return Begun(state=_new_challenge(attempt))
 
     async def page(self, attempt: Attempt) -> dict[str, Any]:
-        """`options`: JSON for `navigator.credentials.get`; `conditional`: the browser may offer them in the field."""
+        """`passkey`: `options` for `navigator.credentials.get` as JSON; `conditional`: the browser may offer passkeys in
+        the field of the name."""
         own = await self._factors.of_person(attempt, PASSKEY) if attempt.proven else []
         options = request_options(
             self._rp_id, attempt.state["challenge"], _verification(attempt), [factor.document for factor in own]
         )
-        return {"options": options, "conditional": not attempt.proven, "script": "passkey.js"}
+        return {"passkey": {"options": options, "conditional": not attempt.proven}}
 
     async def verify(self, attempt: Attempt, answer: Mapping[str, str]) -> Verified | Rejected:
         """`response`: the browser's credential as JSON (WebAuthn Level 3 §5.1, `toJSON`)."""
@@ -129,7 +130,7 @@ class PasskeyAuthenticator:
             attempt.person,
             [factor.document for factor in own],
         )
-        return {"options": options, "label": _label(attempt), "script": "passkey.js", "full": len(own) >= MOST_PASSKEYS}
+        return {"passkey": {"options": options}, "label": _label(attempt), "full": len(own) >= MOST_PASSKEYS}
 
     async def enrol(self, attempt: Attempt, answer: Mapping[str, str]) -> Verified | Rejected:
         """`response` as above; `label`: how the person calls it."""

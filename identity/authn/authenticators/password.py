@@ -106,7 +106,7 @@ class BasicAuthenticator:
     kinds: Kinds = frozenset({"knowledge"})
     identifies = True
     template = "login.html"
-    fields = (
+    fields: tuple[PromptField, ...] = (
         PromptField(name="username", display_name="Username", i18n_key="username.param"),
         PromptField(name="password", confidential=True, display_name="Password", i18n_key="password.param"),
     )
@@ -122,9 +122,8 @@ class BasicAuthenticator:
         return Begun()
 
     async def page(self, attempt: Attempt) -> dict[str, Any]:
-        """`known`: the name is given, and is not asked for."""
-        username = _known_name(attempt)
-        return {"username": username, "known": bool(username)}
+        """`known_name`: as it was given, and is not asked for again; may be nobody's."""
+        return {"known_name": _known_name(attempt)}
 
     async def verify(self, attempt: Attempt, answer: Mapping[str, str]) -> Verified | Rejected:
         username = _known_name(attempt) or answer.get("username", "")

@@ -34,7 +34,7 @@ class RecoveryCodeAuthenticator:
     identifies = False
     template = "factors/recovery_code.html"
     enrol_template = "factors/recovery_code_enrol.html"
-    fields = (
+    fields: tuple[PromptField, ...] = (
         PromptField(name="code", confidential=True, display_name="Recovery code", i18n_key="backup.code.authenticator"),
     )
 
