@@ -6,7 +6,7 @@ Unknown keys refuse to start. Tenants, applications, stores and keys are data be
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -21,6 +21,7 @@ from pydantic_settings import (
 from identity.errors import ConfigurationError
 
 LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
+SmtpTls = Literal["implicit", "starttls", "none"]
 TEST_MODE = "TEST MODE is on: loopback addresses are called and programs may decide requests. Never in production."
 
 
@@ -104,6 +105,27 @@ class Settings(BaseSettings):
         None,
         description="PEM file of authorities that outbound calls trust beside the system's; one file, or one by "
         "purpose.",
+    )
+    smtp_host: str | None = Field(
+        None, min_length=1, description="The mail server. Without it mail is captured: `identity mail list` shows it."
+    )
+    smtp_port: int | None = Field(
+        None, ge=1, le=65535, description="Its port. Default: 465, with `starttls` 587, with `none` 25."
+    )
+    smtp_tls: SmtpTls = Field(
+        "implicit",
+        description="`implicit`, `starttls` (required, never only tried) or `none`, which is for a server on loopback. "
+        "Certificates are always verified.",
+    )
+    smtp_user: str | None = Field(None, min_length=1, description="User name at the mail server, if it wants one.")
+    smtp_password: SecretStr | None = Field(None, description="The password that goes with it.")
+    smtp_ca_file: Path | None = Field(
+        None,
+        description="PEM file of authorities that the mail server's certificate may come from, beside the system's.",
+    )
+    smtp_timeout: float = Field(10, gt=0, le=30, description="Seconds for one mail, connection and answer together.")
+    mail_from: str | None = Field(
+        None, description="Sender of mail, like `Example <id@example.org>`. Required with `smtp_host`."
     )
     test_mode: bool = Field(
         False,

@@ -9,6 +9,7 @@ from identity.authn.people import Person
 from identity.clock import as_datetime
 from identity.domain.enrolled_factors import EnrolledFactor, FactorId
 from identity.domain.events import EventType
+from identity.domain.users import SubjectId
 from identity.ids import new_id
 from identity.secrets import Sealer
 from identity.storage import enrolled_factors
@@ -114,9 +115,9 @@ class EnrolledFactors:
         await enrolled_factors.use_factor(batch, factor, counter=counter, at=attempt.now)
         batch.expect_one()
 
-    async def forgive(self, batch: WriteBatch, attempt: Attempt, authenticator: str) -> None:
-        assert attempt.person is not None
-        await enrolled_factors.forgive_failures(batch, attempt.tenant.id, attempt.person.subject.id, authenticator)
+    async def forgive(self, batch: WriteBatch, attempt: Attempt, subject: SubjectId, authenticator: str) -> None:
+        """The owner has shown who they are by another factor: wrong codes from before count no more."""
+        await enrolled_factors.forgive_failures(batch, attempt.tenant.id, subject, authenticator)
 
     async def tell(self, batch: WriteBatch, attempt: Attempt, template: str, factor: EnrolledFactor) -> None:
         """A mail to the owner, if they have an address that is theirs."""

@@ -6,9 +6,11 @@ from identity.authn.lockout import Admission, Lockout, account_key, factors_key,
 from identity.clock import Clock
 from identity.domain.events import Event, EventType
 from identity.domain.tenants import TenantSettings
+from identity.domain.users import SubjectId
 from identity.storage.database import Database, Writer
 from identity.storage.events import record
 from identity.telemetry import Metrics
+from identity.web.client_address import limit_key
 
 
 def _attempts(settings: TenantSettings) -> int:
@@ -35,22 +37,41 @@ class FactorPolicy:
             return Rejected(error="refused")
         return admission
 
+    async def admit_address(self, attempt: Attempt, factor: str) -> bool:
+        """Count one try for the address alone, where guessing leads nowhere; False: it tries too often."""
+        place = f"{factor}:{limit_key(attempt.request.address)}"
+        admission = await self._lockout.admit_key(attempt.tenant, place, attempt.request.address)
+        await self._lockout.turned_away(attempt.tenant, admission)
+        if admission.verdict != "limited":
+            return True
+        self._metrics.factor(factor, "limited")
+        self._metrics.limited("sign_in")
+        return False
+
     async def refused(
-        self, attempt: Attempt, factor: str, admission: Admission, reason: str, *, state: State | None = None
+        self,
+        attempt: Attempt,
+        factor: str,
+        admission: Admission,
+        reason: str,
+        *,
+        state: State | None = None,
+        over: bool = False,
     ) -> Rejected:
         """The try was judged wrong; `reason` is for the audit log alone."""
         began = await self._lockout.failed(attempt.tenant, admission, None)
         await self._tell(attempt, factor, reason)
         if began:
             await self.note(self._database, attempt, EventType.FACTORS_LOCKED, {"factor": factor})
-        return Rejected(error="refused", state=state)
+        return Rejected(error="refused", state=state, over=over)
 
     async def not_judged(
         self, attempt: Attempt, factor: str, admission: Admission, error: Refusal = "expired"
     ) -> Rejected:
         """There was nothing to compare with: the try does not count for the person."""
         await self._lockout.turned_away(attempt.tenant, admission)
-        self._metrics.factor(factor, "expired")
+        if error == "expired":
+            self._metrics.factor(factor, "expired")
         return Rejected(error=error)
 
     async def turned_down(
@@ -63,19 +84,27 @@ class FactorPolicy:
     def passed(self, factor: str) -> None:
         self._metrics.factor(factor, "passed")
 
-    async def sent(self, writer: Writer, attempt: Attempt, factor: str) -> None:
+    async def sent(self, writer: Writer, attempt: Attempt, factor: str, subject: SubjectId) -> None:
         self._metrics.factor(factor, "sent")
-        await self.note(writer, attempt, EventType.FACTOR_SENT, {"factor": factor})
+        await self.note(writer, attempt, EventType.FACTOR_SENT, {"factor": factor}, subject)
 
-    async def note(self, writer: Writer, attempt: Attempt, event: EventType, data: dict[str, str]) -> None:
-        """An event about the attempt's person."""
+    async def note(
+        self,
+        writer: Writer,
+        attempt: Attempt,
+        event: EventType,
+        data: dict[str, str],
+        subject: SubjectId | None = None,
+    ) -> None:
+        """An event about the attempt's person, or about `subject`."""
+        known = attempt.person.subject.id if attempt.person is not None else ""
         await record(
             writer,
             Event(
                 tenant=attempt.tenant.id,
                 type=event,
                 at=attempt.now,
-                subject=attempt.person.subject.id if attempt.person is not None else "",
+                subject=subject or known,
                 address=attempt.request.address,
                 trace_id=attempt.request.trace_id,
                 data=data,

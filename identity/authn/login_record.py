@@ -128,6 +128,8 @@ class LoginRecord:
     acr: str = ""
     """What the script chose to say (`context.selectedAcr`)."""
     remember: bool = False
+    know_device: bool = False
+    """The end of the login makes this browser a known one."""
     started_at: int = 0
     question: ConsentQuestion | None = None
     """What the consent page asks about, once it is due."""

@@ -118,6 +118,11 @@ class SsoSessions:
         await self._tell(transaction, request, session, reached)
         return reached
 
+    async def end_with(self, batch: WriteBatch, request: Request, session: SsoSession) -> None:
+        """Note in `batch` that it ends."""
+        reached = await list_applications_of_session(self._database, request.tenant.id, session.id)
+        await self._end(batch, request, session, reached)
+
     async def _end(
         self, batch: WriteBatch, request: Request, session: SsoSession, reached: list[ReachedApplication]
     ) -> None:

@@ -10,6 +10,7 @@ class DeliveryKind(StrEnum):
     BACKCHANNEL_LOGOUT = "backchannel_logout"
     REVOCATION_EVENT = "revocation_event"
     CIBA_PING = "ciba_ping"
+    MAIL = "mail"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +34,10 @@ class Delivery:
     failed_at: int | None
     """When it was given up."""
     last_status: int
-    """Of the last answer (RFC 9110 §15), 0 without one."""
+    """Of the last answer (RFC 9110 §15; of mail RFC 5321 §4.2), 0 without one."""
     last_error: str
     """Why the last try failed, for administrators."""
     expires_at: int
     """Until when the row is kept."""
+    key: str | None = None
+    """Of two rows of a tenant with the same key the second is not written."""

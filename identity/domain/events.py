@@ -40,6 +40,7 @@ class EventType(StrEnum):
     CODE_REPLAYED = "application:code:replayed", "A code was redeemed twice: what it gave was revoked."
     REFRESH_REPLAYED = "application:refresh_token:replayed", "A used refresh token came back: its family was revoked."
     TOKEN_REVOKED = "application:token:revoked", "An access token was revoked one by one."
+    MAIL_LIMITED = "user:mail:limited", "A mail was not sent: its address has had as many as the limit allows."
     USER_CODE_REFUSED = "user:user_code:refused", "A signed-in person typed a device's code that nobody waits with."
     USER_CREATED = "user:account:created", "A user was created in a store of ours."
     USER_UPDATED = "user:account:updated", "A user's attributes were changed through us."

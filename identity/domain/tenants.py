@@ -70,6 +70,10 @@ class TenantSettings:
     """Sign-in tries of one address (IPv6: one /64), like `{"count": 100, "seconds": 300}`."""
     login_limit_tenant: RateLimit = field(default_factory=lambda: RateLimit(count=6000, seconds=60))
     """Sign-in tries of the whole tenant."""
+    mail_limit: RateLimit = field(default_factory=lambda: RateLimit(count=5, seconds=600))
+    """Mails to one address, of whatever kind."""
+    mail_limit_day: RateLimit = field(default_factory=lambda: RateLimit(count=20, seconds=86400))
+    """The same over a longer time; both hold."""
     token_limit_client: RateLimit = field(default_factory=lambda: RateLimit(count=0, seconds=1))
     """Per client on the token road, counted per process."""
     default_resource: str | None = None

@@ -7,13 +7,13 @@ waits: others are not delayed by it.
 import asyncio
 import random
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from identity.clock import SECOND
 from identity.domain.deliveries import Delivery
 from identity.errors import IdentityError
 from identity.messaging.guarded_client import GuardedClient, OutboundFailed, OutboundRefused
-from identity.messaging.outbox import Outbox
+from identity.messaging.outbox import OF_NO_USE, Carrier, HttpSender, Outbox, Outgoing
+from identity.messaging.outcomes import Outcome, Result
 from identity.storage.database import Database
 from identity.storage.deliveries import (
     any_due,
@@ -40,21 +40,6 @@ AT_ONCE_PER_ORIGIN = 4
 BUSY_MICROSECONDS = SECOND // 10
 CLAIM = 32
 KEEP_HOUSE_SECONDS = 30
-
-
-class Result(StrEnum):
-    DELIVERED = "delivered"
-    RETRIED = "retried"
-    FAILED = "failed"
-    """Given up."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    result: Result
-    status: int = 0
-    error: str = ""
-    unreachable: bool = False
 
 
 @dataclass(slots=True)
@@ -120,7 +105,7 @@ class Courier:
             self._database, now=now, created_before=old, error="the target did not answer in time", count=1000
         )
         for delivery in given_up:
-            self._tell(delivery, _Outcome(Result.FAILED, delivery.last_status, delivery.last_error))
+            self._tell(delivery, Outcome(Result.FAILED, delivery.last_status, delivery.last_error))
         self._metrics.deliveries_waiting = await count_waiting(self._database)
         forgotten = [name for name, origin in self._origins.items() if not origin.in_hand and origin.paused_until < old]
         for name in forgotten:
@@ -163,40 +148,51 @@ class Courier:
         async with origin.turns:
             now = self._clock.now()
             assert delivery.leased_until is not None
-            if now < origin.paused_until or now > delivery.leased_until - TRY_SECONDS * SECOND:
+            if now < origin.paused_until or now > delivery.leased_until - self._try_microseconds(delivery):
                 await release_delivery(self._database, delivery, again_at=max(origin.paused_until, now))
                 return
             outcome = await self._try(delivery)
             self._note_origin(origin, outcome)
             await self._note(delivery, outcome)
 
-    async def _try(self, delivery: Delivery) -> _Outcome:
+    async def _try(self, delivery: Delivery) -> Outcome:
         sender = self._outbox.sender(delivery.kind)
         if sender is None:
             # While a new version is rolled out, another worker may know it.
-            return _Outcome(Result.RETRIED, error="nothing here sends this kind")
+            return Outcome(Result.RETRIED, error="nothing here sends this kind")
         try:
-            message = await sender.build(self._outbox.open(delivery))
-            if message is None:
-                return _Outcome(Result.FAILED, error="it is no longer of use")
-            answer = await self._client.fetch(
-                delivery.target,
-                purpose=sender.purpose,
-                method=message.method,
-                headers=message.headers,
-                body=message.body,
-                limit=0,
-            )
+            outgoing = self._outbox.open(delivery)
+            if isinstance(sender, Carrier):
+                return await sender.carry(outgoing)
+            return await self._send(outgoing, sender)
         except OutboundRefused as error:
-            return _Outcome(Result.FAILED, error=error.detail)
+            return Outcome(Result.FAILED, error=error.detail)
         except OutboundFailed as error:
-            return _Outcome(Result.RETRIED, error=error.detail, unreachable=True)
+            return Outcome(Result.RETRIED, error=error.detail, unreachable=True)
         except IdentityError as error:
-            return _Outcome(Result.RETRIED, error=error.detail or error.public)
-        return _Outcome(_result(answer.status), answer.status, "" if answer.status < 300 else f"HTTP {answer.status}")
+            return Outcome(Result.RETRIED, error=error.detail or error.public)
 
-    def _note_origin(self, origin: _Origin, outcome: _Outcome) -> None:
-        if outcome.status:
+    async def _send(self, outgoing: Outgoing, sender: HttpSender) -> Outcome:
+        message = await sender.build(outgoing)
+        if message is None:
+            return Outcome(Result.FAILED, error=OF_NO_USE)
+        answer = await self._client.fetch(
+            outgoing.delivery.target,
+            purpose=sender.purpose,
+            method=message.method,
+            headers=message.headers,
+            body=message.body,
+            limit=0,
+        )
+        return Outcome(_result(answer.status), answer.status, "" if answer.status < 300 else f"HTTP {answer.status}")
+
+    def _try_microseconds(self, delivery: Delivery) -> int:
+        """How long a try may take: it must be able to end within the lease."""
+        sender = self._outbox.sender(delivery.kind)
+        return int((sender.seconds if isinstance(sender, Carrier) else TRY_SECONDS) * SECOND)
+
+    def _note_origin(self, origin: _Origin, outcome: Outcome) -> None:
+        if outcome.status and not outcome.unreachable:
             origin.answers, origin.failures, origin.paused_until = True, 0, 0
         if not outcome.unreachable:
             return
@@ -205,14 +201,14 @@ class Courier:
         origin.failures += 1
         origin.paused_until = max(origin.paused_until, self._clock.now() + _spread(pause))
 
-    async def _note(self, delivery: Delivery, outcome: _Outcome) -> None:
+    async def _note(self, delivery: Delivery, outcome: Outcome) -> None:
         now = self._clock.now()
         again_at = None
         if outcome.result is Result.RETRIED:
             if delivery.attempts < len(RETRY_SECONDS):
                 again_at = now + _spread(RETRY_SECONDS[delivery.attempts])
             else:
-                outcome = _Outcome(Result.FAILED, outcome.status, outcome.error)
+                outcome = Outcome(Result.FAILED, outcome.status, outcome.error)
         if outcome.result is Result.DELIVERED:
             await mark_delivered(self._database, delivery, at=now, status=outcome.status)
         else:
@@ -221,7 +217,7 @@ class Courier:
             )
         self._tell(delivery, outcome)
 
-    def _tell(self, delivery: Delivery, outcome: _Outcome) -> None:
+    def _tell(self, delivery: Delivery, outcome: Outcome) -> None:
         self._metrics.delivery(delivery.kind, outcome.result.value)
         if outcome.result is Result.FAILED:
             self._log.warning(

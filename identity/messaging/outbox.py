@@ -13,11 +13,13 @@ from identity.config import Purpose
 from identity.domain.deliveries import Delivery, DeliveryKind
 from identity.domain.tenants import TenantId
 from identity.ids import new_id
+from identity.messaging.outcomes import Outcome
 from identity.messaging.targets import BadAddress, read_target
 from identity.secrets import Sealer
 from identity.storage.database import Writer
 from identity.storage.deliveries import insert_delivery
 
+OF_NO_USE = "it is no longer of use"
 KEPT_SECONDS = 7 * 86400
 """How long the log shows a delivery."""
 
@@ -43,10 +45,24 @@ Build = Callable[[Outgoing], Awaitable[Message | None]]
 """Makes the request of a try, anew each time (a token in it is fresh). None: it is no longer of use to the receiver."""
 
 
+Carry = Callable[[Outgoing], Awaitable[Outcome]]
+"""Makes one whole try by another way than HTTP. Whatever it raises as IdentityError is tried again."""
+
+
 @dataclass(frozen=True, slots=True)
-class Sender:
+class HttpSender:
     purpose: Purpose
     build: Build
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    carry: Carry
+    seconds: float
+    """How long a try takes at most."""
+
+
+Sender = HttpSender | Carrier
 
 
 class Outbox:
@@ -61,8 +77,15 @@ class Outbox:
 
     def register(self, kind: DeliveryKind, purpose: Purpose, build: Build) -> None:
         """How deliveries of this kind become requests; once per kind, when the server is put together."""
+        self._add(kind, HttpSender(purpose, build))
+
+    def register_carrier(self, kind: DeliveryKind, carry: Carry, *, seconds: float) -> None:
+        """The same for what does not go by HTTP; `carry` ends within `seconds`."""
+        self._add(kind, Carrier(carry, seconds))
+
+    def _add(self, kind: DeliveryKind, sender: Sender) -> None:
         assert kind not in self._senders, f"two senders of {kind}"
-        self._senders[kind] = Sender(purpose, build)
+        self._senders[kind] = sender
 
     def sender(self, kind: str) -> Sender | None:
         return self._senders.get(kind)
@@ -78,11 +101,12 @@ class Outbox:
         application: str = "",
         subject: str = "",
         kept_seconds: int = KEPT_SECONDS,
+        key: str | None = None,
     ) -> str:
         """Write a delivery with its cause: `writer` is that transaction or WriteBatch. Its id.
 
-        The payload is sealed. This worker begins to deliver right after the commit; call `wake` then if a tenth of a
-        second counts.
+        With a `key` it is written once, however often this is called while the row is kept. The payload is sealed.
+        This worker begins to deliver right after the commit; call `wake` then if a tenth of a second counts.
         """
         now, id = self.clock.now(), new_id()
         delivery = Delivery(
@@ -102,6 +126,7 @@ class Outbox:
             last_status=0,
             last_error="",
             expires_at=now + kept_seconds * SECOND,
+            key=key,
         )
         await insert_delivery(writer, delivery)
         self._wake_soon()

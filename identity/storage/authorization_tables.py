@@ -72,8 +72,21 @@ delivery = Table(
     Column("last_status", BigInteger, nullable=False, server_default="0"),
     text_column("last_error", ""),
     moment_column("expires_at"),
+    Column("key", Text, nullable=True),
     Index("ix_delivery_next_at", "next_at"),
     Index("ix_delivery_expires_at", "expires_at"),
+    Index("uq_delivery_key", "key", "tenant", unique=True),
+)
+
+captured_mail = Table(
+    "captured_mail",
+    metadata,
+    tenant_column(),
+    Column("id", Text, primary_key=True),
+    Column("payload", LargeBinary, nullable=False),
+    moment_column("captured_at"),
+    moment_column("expires_at"),
+    Index("ix_captured_mail_expires_at", "expires_at"),
 )
 
 api_resource = Table(

@@ -15,6 +15,8 @@ from identity.storage.database import Database, Runner, Writer, insert_into, of_
 NEVER = 2**62
 
 _INSERT = insert_into(table)
+_INSERT_ONCE = insert_into(table).on_conflict_do_nothing()
+_KEY = select(table.c.id).where(of_tenant(table), table.c.key == bindparam("key"))
 _DUE = table.c.next_at <= bindparam("now")
 _ANY_DUE = select(table.c.id).where(_DUE).limit(1)
 # A CTE with row locks is run once (PostgreSQL does not inline it); SQLite has one writer and leaves the locks out.
@@ -99,7 +101,12 @@ def _delivery(row: object) -> Delivery:
 
 
 async def insert_delivery(writer: Writer, delivery: Delivery) -> None:
-    await writer.execute(_INSERT, **asdict(delivery))
+    """Nothing is written when its key is taken."""
+    await writer.execute(_INSERT if delivery.key is None else _INSERT_ONCE, **asdict(delivery))
+
+
+async def key_is_taken(runner: Runner, tenant: TenantId, key: str) -> bool:
+    return await runner.fetch_one(_KEY, tenant=tenant, key=key) is not None
 
 
 async def any_due(runner: Runner, now: int) -> bool:

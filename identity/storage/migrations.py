@@ -27,7 +27,7 @@ from identity.storage.sqlite_writer import connect
 if TYPE_CHECKING:
     from asyncpg import Connection, Record
 
-CURRENT = "01_02"
+CURRENT = "01_03"
 """The newest revision in `migrations/versions`: what this code creates and upgrades to."""
 
 ACCEPTED = frozenset({1, 2})

@@ -3,6 +3,7 @@
 from sqlalchemy import ColumnElement, Table, bindparam, delete, func, select, tuple_
 
 from identity.storage.authorization_tables import (
+    captured_mail,
     delivery,
     initial_access_token,
     pending_authorization,
@@ -36,6 +37,7 @@ _EXPIRES: dict[str, tuple[Table, ColumnElement[int]]] = {
         (pushed_request, pushed_request.c.keep_until),
         (pending_authorization, pending_authorization.c.expires_at),
         (used_value, used_value.c.expires_at),
+        (captured_mail, captured_mail.c.expires_at),
         (initial_access_token, initial_access_token.c.expires_at),
     )
 }

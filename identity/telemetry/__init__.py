@@ -3,6 +3,7 @@ are imported on first use.
 """
 
 from identity.telemetry.logs import Log, configure_logging, get_logger, warm_up
+from identity.telemetry.masking import masked_address
 from identity.telemetry.metrics import Metrics, RouteMetrics
 from identity.telemetry.tracing import Span, Tracing
 
@@ -14,5 +15,6 @@ __all__ = [
     "Tracing",
     "configure_logging",
     "get_logger",
+    "masked_address",
     "warm_up",
 ]

@@ -62,6 +62,12 @@ def masked_field(name: str, value: Any, depth: int = 0) -> Any:
     return masked(value, depth)
 
 
+def masked_address(address: str) -> str:
+    """A mail address as logs show it: `a***@example.org`."""
+    local, _, domain = address.rpartition("@")
+    return neutral(f"{local[:1]}{MASK}@{domain}")
+
+
 def neutral(text: str) -> str:
     """One line without credentials, control characters or an end far away. Never raises."""
     if len(text) > _LONGEST:

@@ -97,6 +97,7 @@ class Metrics:
         store_types: Sequence[str] = (),
         delivery_kinds: Sequence[str] = (),
         factors: Sequence[str] = (),
+        mail_templates: Sequence[str] = (),
         directory: Path | None = None,
     ) -> None:
         self._cells = Cells(directory)
@@ -124,6 +125,9 @@ class Metrics:
             "deliveries", "Tries to deliver a message to another system", kind=delivery_kinds,
             outcome=("delivered", "retried", "failed"),
         )  # fmt: skip
+        self._mails = self._counter(
+            "mails", "Mails asked for", template=mail_templates, verdict=("queued", "limited", "bad_address")
+        )
         self.deliveries_waiting = 0
         """Messages to other systems that have not arrived yet; the job that delivers them sets it."""
         self.watch("deliveries_waiting", "Messages to other systems that have not arrived yet",
@@ -169,6 +173,10 @@ class Metrics:
     def delivery(self, kind: str, outcome: str) -> None:
         """A try that was `delivered`, is `retried` later, or `failed` for good."""
         self._deliveries.add(kind, outcome)
+
+    def mail(self, template: str, verdict: str) -> None:
+        """A mail that was asked for: `queued`, `limited` or `bad_address`."""
+        self._mails.add(template, verdict)
 
     def watch(
         self,

@@ -18,8 +18,12 @@ from identity.clock import Clock
 from identity.config import Settings
 from identity.domain.applications import GRANT_TYPES
 from identity.domain.deliveries import DeliveryKind
+from identity.domain.mail import MAIL_TEMPLATES
 from identity.messaging.guarded_client import GuardedClient
+from identity.messaging.mail import MailCarrier, Mailer
+from identity.messaging.mail_templates import MailTemplates
 from identity.messaging.outbox import Outbox
+from identity.messaging.smtp import SmtpServer
 from identity.oauth2.clients.client_authentication import ClientAuthentication
 from identity.oauth2.clients.client_metadata_documents import ClientMetadataDocuments
 from identity.oauth2.clients.registration_rate import RegistrationRate
@@ -63,6 +67,7 @@ class Parts:
     hot: HotStorage
     keyring: Keyring
     outbox: Outbox
+    mailer: Mailer
     theme: Theme
     templates: Pages
     pages: PageResponses
@@ -148,6 +153,7 @@ def build_parts(
         hot=hot,
         keyring=keyring,
         outbox=administration.outbox,
+        mailer=_mailer(settings, administration, theme, metrics),
         theme=theme,
         templates=templates,
         pages=PageResponses(templates, base_url=base_url, form_key=sealer.derive("form")),
@@ -176,11 +182,20 @@ def build_parts(
     )
 
 
+def _mailer(settings: Settings, administration: Administration, theme: Theme, metrics: Metrics) -> Mailer:
+    """With what takes mail further registered in the outbox."""
+    outbox, database = administration.outbox, administration.database
+    log = get_logger("identity.messaging.mail")
+    MailCarrier(SmtpServer.of(settings), database, administration.sealer, outbox.clock, log).register(outbox)
+    return Mailer(outbox, database, MailTemplates(theme.folder / "mail"), metrics)
+
+
 def _metrics(hot: HotStorage, people: People, lane: PasswordLane, directory: Path | None) -> Metrics:
     metrics = Metrics(
         grant_types=GRANT_TYPES,
         store_types=tuple(STORE_TYPES),
         delivery_kinds=tuple(DeliveryKind),
+        mail_templates=MAIL_TEMPLATES,
         directory=directory,
     )
     counters, watch = hot.counters, metrics.watch

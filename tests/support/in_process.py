@@ -138,6 +138,15 @@ class TimedSite(Site):
 
         return self._timed.run(run)
 
+    def deliver(self) -> None:
+        """Deliver what the outbox holds and is due, mail too, to its end."""
+
+        async def run(database: Database) -> None:
+            await self._timed.server.courier.dispatch()
+            await self._timed.server.courier.idle()
+
+        self._timed.run(run)
+
     def browser(self) -> Browser:
         return InProcessBrowser(self._timed)
 

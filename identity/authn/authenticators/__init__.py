@@ -20,8 +20,10 @@ State = dict[str, Any]
 Writes = Callable[[WriteBatch], Awaitable[None]]
 """Notes writes in the batch that saves the flow; `expect_one` where a lost race must undo everything."""
 
+Kinds = frozenset[Literal["knowledge", "possession", "inherence"]]
+
 Refusal = Literal["refused", "unavailable", "busy", "expired"]
-"""`refused`: wrong, unknown, locked, used up, all the same from outside. `expired`: ask for a new one (code, challenge).
+"""`refused`: wrong, unknown, locked, used up, all the same from outside. `expired`: ask for a new code or challenge.
 `unavailable`, `busy`: not judged."""
 
 
@@ -109,7 +111,7 @@ class Authenticator(Protocol):
 
     name: str
     """`BasicAuthenticator`, `totp`, …"""
-    kinds: frozenset[Literal["knowledge", "possession", "inherence"]]
+    kinds: Kinds
     """What a success shows; two different kinds make a sign-in multi-factor. A passkey with user verification: two."""
     identifies: bool
     """Finds out by itself who it is; the others need a person."""

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from identity.authn.authenticators import BASIC, Attempt, Begun, PromptField, Rejected, Verified
+from identity.authn.authenticators import BASIC, Attempt, Begun, Kinds, PromptField, Rejected, Verified
 from identity.authn.lockout import Admission, Lockout, user_key
-from identity.authn.people import People
+from identity.authn.people import People, Person
 from identity.domain.events import Event, EventType
 from identity.errors import Unavailable
 from identity.storage.database import Database
@@ -99,26 +99,14 @@ class PasswordAuthenticator:
         )
 
 
-def _user_of(outcome: Authenticated | Refused) -> str | None:
-    """The counter of the account that the name led to, if it led to one."""
-    if isinstance(outcome, Authenticated):
-        return user_key(outcome.user.store, outcome.user.id)
-    return user_key(outcome.store, outcome.user_id) if outcome.user_id else None
-
-
-def _reason(outcome: Authenticated | Refused, locked: bool) -> str:
-    if locked:
-        return "locked"
-    return outcome.reason.value if isinstance(outcome, Refused) else "must_change_password"
-
-
 class BasicAuthenticator:
-    """Name and password on one page; only the password where the name was asked for before."""
+    """Username and password, or the password alone when the login knows the name."""
 
     name = BASIC
+    kinds: Kinds = frozenset({"knowledge"})
     identifies = True
     template = "login.html"
-    fields = (
+    fields: tuple[PromptField, ...] = (
         PromptField(name="username", display_name="Username", i18n_key="username.param"),
         PromptField(name="password", confidential=True, display_name="Password", i18n_key="password.param"),
     )
@@ -134,24 +122,39 @@ class BasicAuthenticator:
         return Begun()
 
     async def page(self, attempt: Attempt) -> dict[str, Any]:
-        return {
-            "known_name": attempt.username or (attempt.person.subject.qualified_username if attempt.person else "")
-        }
+        """`known_name`: as it was given, and is not asked for again; may be nobody's."""
+        return {"known_name": _known_name(attempt)}
 
     async def verify(self, attempt: Attempt, answer: Mapping[str, str]) -> Verified | Rejected:
-        username = answer.get("username", "")
-        if attempt.person is not None:
-            username = attempt.person.subject.qualified_username
-        elif attempt.username:
-            username = attempt.username
-        tried = await self._passwords.authenticate(
-            attempt.request, username, answer.get("password", ""), attempt.now
-        )
+        username = _known_name(attempt) or answer.get("username", "")
+        tried = await self._passwords.authenticate(attempt.request, username, answer.get("password", ""), attempt.now)
         if tried.user is None:
             assert tried.error
             return Rejected(error=tried.error)
         person = await self._people.person_of(attempt.tenant, tried.user)
-        if not person.subject.enabled:
+        if not person.subject.enabled or _other_than_asked(attempt, person):
             await self._passwords.refuse_disabled(attempt.request, tried, attempt.now)
             return Rejected(error="refused")
         return Verified(person=person, amr=(AMR,), counters=tried.counters)
+
+
+def _known_name(attempt: Attempt) -> str:
+    return attempt.person.subject.qualified_username if attempt.person is not None else attempt.username
+
+
+def _other_than_asked(attempt: Attempt, person: Person) -> bool:
+    """The name leads elsewhere by now: renamed, or given to somebody else."""
+    return attempt.person is not None and attempt.person.subject.id != person.subject.id
+
+
+def _user_of(outcome: Authenticated | Refused) -> str | None:
+    """The counter of the account that the name led to, if it led to one."""
+    if isinstance(outcome, Authenticated):
+        return user_key(outcome.user.store, outcome.user.id)
+    return user_key(outcome.store, outcome.user_id) if outcome.user_id else None
+
+
+def _reason(outcome: Authenticated | Refused, locked: bool) -> str:
+    if locked:
+        return "locked"
+    return outcome.reason.value if isinstance(outcome, Refused) else "must_change_password"

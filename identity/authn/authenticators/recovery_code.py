@@ -9,6 +9,7 @@ from identity.authn.authenticators import (
     TOTP,
     Attempt,
     Begun,
+    Kinds,
     PromptField,
     Rejected,
     Verified,
@@ -29,11 +30,11 @@ AMR = "otp"
 
 class RecoveryCodeAuthenticator:
     name = RECOVERY_CODE
-    kinds = frozenset({"possession"})
+    kinds: Kinds = frozenset({"possession"})
     identifies = False
     template = "factors/recovery_code.html"
     enrol_template = "factors/recovery_code_enrol.html"
-    fields = (
+    fields: tuple[PromptField, ...] = (
         PromptField(name="code", confidential=True, display_name="Recovery code", i18n_key="backup.code.authenticator"),
     )
 
@@ -65,7 +66,7 @@ class RecoveryCodeAuthenticator:
 
         async def write(batch: WriteBatch) -> None:
             await self._factors.use(batch, attempt, rest, factor.counter + 1)
-            await self._factors.forgive(batch, attempt, TOTP)
+            await self._factors.forgive(batch, attempt, factor.subject, TOTP)
             left = {"left": str(codes_left(rest))}
             await self._policy.note(batch, attempt, EventType.RECOVERY_CODE_USED, left)
             await self._factors.tell(batch, attempt, "factor-used", factor)

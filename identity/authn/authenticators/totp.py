@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from identity.authn.authenticators import TOTP, Attempt, Begun, PromptField, Rejected, Verified, Writes
+from identity.authn.authenticators import TOTP, Attempt, Begun, Kinds, PromptField, Rejected, Verified, Writes
 from identity.authn.enrolled_factors import FACTOR_NAMES, EnrolledFactors
 from identity.authn.factor_policy import FactorPolicy
 from identity.clock import seconds
@@ -27,11 +27,11 @@ _CODE = re.compile(rf"[0-9]{{{DIGITS}}}", re.ASCII)
 
 class TotpAuthenticator:
     name = TOTP
-    kinds = frozenset({"possession"})
+    kinds: Kinds = frozenset({"possession"})
     identifies = False
     template = "factors/totp.html"
     enrol_template = "factors/totp_enrol.html"
-    fields = (PromptField(name="code", confidential=True, display_name="Code", i18n_key="totp.code"),)
+    fields: tuple[PromptField, ...] = (PromptField(name="code", confidential=True, display_name="Code", i18n_key="totp.code"),)
 
     def __init__(self, factors: EnrolledFactors, policy: FactorPolicy, database: Database) -> None:
         self._factors = factors
