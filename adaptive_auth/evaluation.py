@@ -9,7 +9,7 @@ Effect = dict[str, Any]
 
 
 class JournalEntry(TypedDict):
-    """One answer. `key`: the operation's; `value`: JSON, by kind (see docs/sign-in-scripts.md); `at`: epoch milliseconds."""
+    """One answer. `key`: the operation's; `value`: JSON, by kind; `at`: epoch milliseconds."""
 
     key: str
     value: Any

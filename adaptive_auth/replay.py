@@ -1,7 +1,7 @@
 """A run of a sign-in script: a pure function of script, facts and journal.
 
-Whatever the guest answers is read with suspicion: what is not well-formed, or does not agree with the journal, is Failed
-or Limited, never a pass.
+Whatever the guest answers is read with suspicion: what is not well-formed, or does not agree with the journal, is
+Failed or Limited, never a pass.
 """
 
 import hashlib
@@ -173,7 +173,11 @@ def _finished(content: dict[str, Any], journal: Journal, common: dict[str, Any])
     if not succeeded:
         return Refused(kind="oauth_error", reason="nobody_identified", message="Nobody was identified.", **common)
     subject_step, attribute_step, acr = (content.get(name) for name in ("subject_step", "attribute_step", "acr"))
-    if type(subject_step) is not int or type(attribute_step) is not int or not {subject_step, attribute_step} <= succeeded:
+    if (
+        type(subject_step) is not int
+        or type(attribute_step) is not int
+        or not {subject_step, attribute_step} <= succeeded
+    ):
         raise Malformed("it ends with a step that did not succeed")
     if acr is not None and not isinstance(acr, str):
         raise Malformed("selectedAcr is no text")
@@ -225,14 +229,18 @@ _LIBRARY_HEAD = len("(function (exports, require, module) {")
 """What the prelude puts before a library, on its first line."""
 
 
-def _failed(message: str, stack: str, effects: tuple[dict[str, Any], ...], logs: tuple[LogLine, ...]) -> Failed:
-    """With the position of the first frame that is the script's own."""
+def position_of(stack: str) -> tuple[str, int, int] | None:
+    """File, line and column of the first frame that is the script's own."""
     for file, line, column in _FRAME.findall(stack):
         if not file.startswith("<"):
             head = _LIBRARY_HEAD if file != FILE and line == "1" else 0
-            place: dict[str, Any] = {"line": int(line), "column": max(1, int(column) - head), "file": file}
-            return Failed(message=message, effects=effects, logs=logs, **place)
-    return Failed(message=message, effects=effects, logs=logs)
+            return file, int(line), max(1, int(column) - head)
+    return None
+
+
+def _failed(message: str, stack: str, effects: tuple[dict[str, Any], ...], logs: tuple[LogLine, ...]) -> Failed:
+    file, line, column = position_of(stack) or (None, None, None)
+    return Failed(message=message, line=line, column=column, file=file, effects=effects, logs=logs)
 
 
 def _text(content: dict[str, Any], name: str) -> str:
