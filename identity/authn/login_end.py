@@ -7,17 +7,22 @@ from dataclasses import dataclass
 
 from identity.authn.assurance import acr_of, joined
 from identity.authn.cookies import Cookies
+from identity.authn.devices import SECONDS as DEVICE_SECONDS
+from identity.authn.devices import marks_with
 from identity.authn.login_course import Course
 from identity.authn.login_record import Denial
 from identity.authn.login_recording import LoginRecordings
 from identity.authn.login_trace import LoginTraces
+from identity.authn.network_places import NetworkPlaces
 from identity.authn.people import People
 from identity.authn.session_state import SessionStates
 from identity.authn.sso_sessions import SsoSessions
 from identity.domain.events import Event, EventType
-from identity.domain.sessions import SsoSession, factors_text
+from identity.domain.sessions import SessionId, SsoSession, factors_text
+from identity.secrets import Sealer
 from identity.storage import attempts
 from identity.storage.events import record
+from identity.storage.last_logins import LastLogin, write_last_login
 from identity.storage.write_batch import WriteBatch
 from identity.telemetry import Metrics
 from identity.web.messages import Response
@@ -25,7 +30,7 @@ from identity.web.messages import Response
 
 @dataclass(frozen=True, slots=True)
 class End:
-    session: str | None
+    session: SessionId | None
     begun: SsoSession | None = None
     cookie: str = ""
     """The new session's cookie value."""
@@ -39,6 +44,8 @@ class LoginEnd:
         people: People,
         traces: LoginTraces,
         recordings: LoginRecordings,
+        places: NetworkPlaces,
+        sealer: Sealer,
         cookies: Cookies,
         states: SessionStates,
         metrics: Metrics,
@@ -47,6 +54,8 @@ class LoginEnd:
         self._people = people
         self._traces = traces
         self._recordings = recordings
+        self._places = places
+        self._sealer = sealer
         self._cookies = cookies
         self._states = states
         self._metrics = metrics
@@ -59,6 +68,8 @@ class LoginEnd:
         end = await self._done(batch, course, browser) if course.record.verdict == "done" else End(None)
         if course.record.verdict == "denied":
             await self._record_denial(batch, course)
+        if course.record.verdict == "done" and course.record.script is not None:
+            await self._keep_last_login(batch, course)
         await self._traces.note(batch, course)
         await self._recordings.note(batch, course)
         return end
@@ -107,7 +118,20 @@ class LoginEnd:
         # Each use prolongs the session's row, not the cookie: it has to last as long as the session possibly can.
         remembered = tenant.settings.session_absolute if course.record.remember else None
         self._cookies.set_session(response, tenant, end.cookie, remembered)
+        if course.record.know_device:
+            marks = marks_with(self._sealer, course.request, course.record.subject)
+            self._cookies.set_device(response, tenant, marks, DEVICE_SECONDS)
         self._states.show(course.request, response, end.begun)
+
+    async def _keep_last_login(self, batch: WriteBatch, course: Course) -> None:
+        """For scripts that ask how far away and how long ago the last sign-in was."""
+        place = self._places.place(course.request.address)
+        login = LastLogin(
+            at=course.now,
+            latitude=place.latitude if place is not None else None,
+            longitude=place.longitude if place is not None else None,
+        )
+        await write_last_login(batch, self._sealer, course.request.tenant.id, course.record.subject, login)
 
     async def _record_denial(self, batch: WriteBatch, course: Course) -> None:
         denial = course.record.denial

@@ -17,7 +17,6 @@ from identity.authn.login_record import (
     Denial,
     LoginRecord,
     Pending,
-    ScriptState,
     open_record,
     seal_record,
 )
@@ -29,7 +28,7 @@ from identity.authn.sso_sessions import SsoSessions
 from identity.clock import SECOND, Clock
 from identity.domain.applications import Application, ApplicationId
 from identity.domain.login_flows import FlowId, LoginFlow
-from identity.domain.sessions import SsoSession
+from identity.domain.sessions import SessionId, SsoSession
 from identity.errors import IdentityError, Unavailable
 from identity.ids import new_id, new_secret
 from identity.secrets import Sealer, token_hash
@@ -134,7 +133,7 @@ class LoginFlows:
         if session is not None:
             record = replace(record, verdict="done", subject=session.subject)
         elif plan.script:
-            record = replace(record, script=ScriptState(script=plan.script))
+            record = await self._scripts.begin(http, plan, record)
         if running is not None and session is None:
             record = replace(record, entries=entries_of_session(plan.steps, running), subject=running.subject)
         flow = LoginFlow(
@@ -260,7 +259,9 @@ class LoginFlows:
         course.writes.clear()
         course.row = await self._write(batch, course, None, course.row.session)
 
-    async def _write(self, batch: WriteBatch, course: Course, cookie: str | None, session: str | None) -> LoginFlow:
+    async def _write(
+        self, batch: WriteBatch, course: Course, cookie: str | None, session: SessionId | None
+    ) -> LoginFlow:
         row = course.row
         changed = replace(
             row,

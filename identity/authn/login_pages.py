@@ -1,4 +1,4 @@
-"""`/login/<flow>`: the page of what is asked for now, be it a factor, the choice of one, an account or a script's form."""
+"""`/login/<flow>`: the page of what is asked for now: a factor, the choice of one, an account, a script's form."""
 
 from typing import Any
 
@@ -100,9 +100,7 @@ class LoginPages:
         if chosen is not None and not flow.record.reauthenticate:
             flow = await self._flows.go_on_with_session(request, flow, chosen)
         else:
-            flow = await self._flows.use_another_account(
-                flow, login_hint=chosen.username if chosen is not None else ""
-            )
+            flow = await self._flows.use_another_account(flow, login_hint=chosen.username if chosen is not None else "")
         response = Response(303)
         flow = await self._flows.settle(request, flow, response)
         return _with(response, self._onward(request, flow))
@@ -139,7 +137,7 @@ class LoginPages:
         pending, form = flow.pending, form or {}
         status = _STATUS[error]
         if pending.kind == "prompt":
-            return await self._page(request, flow, "prompt.html", template=pending.template, data=pending.data)
+            return await self._page(request, flow, "prompt.html", form=pending.template, data=pending.data)
         course = Course(request=request, row=flow.row, record=flow.record, now=self._clock.now())
         person = await course.whom(self._people)
         name = form.get("authenticator") or pending.chosen

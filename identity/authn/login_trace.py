@@ -130,7 +130,12 @@ def _questions(record: LoginRecord) -> Iterable[dict[str, Any]]:
         kind, _, _ = answer.key.partition(":")
         if kind == "step":
             continue
-        yield {"at": answer.at / 1000, "what": "input", "asked": _redacted_key(answer.key), "answer": _told(answer.value)}
+        yield {
+            "at": answer.at / 1000,
+            "what": "input",
+            "asked": _redacted_key(answer.key),
+            "answer": _told(answer.value),
+        }
 
 
 def _redacted_key(key: str) -> str:

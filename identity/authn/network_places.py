@@ -1,4 +1,4 @@
-"""Where an address is: from files in MaxMind's format, when an administrator gives them. They never leave the machine."""
+"""Where an address is: from files in MaxMind's format, when an administrator gives them. Nobody else is asked."""
 
 import math
 from collections.abc import Sequence

@@ -12,11 +12,17 @@ from identity.authn.script_answers.claims import attribute_of
 from identity.authn.script_answers.cookies import protected
 from identity.authn.script_facts import OUR_COOKIES
 from identity.domain.deliveries import DeliveryKind
-from identity.domain.mail import BadMail
+from identity.domain.events import Event, EventType
+from identity.domain.users import SubjectId
 from identity.messaging.mail import Mailer
+from identity.messaging.mail_templates import BadMail
 from identity.messaging.outbox import OF_NO_USE, Outbox, Outgoing
 from identity.messaging.outcomes import Outcome, Result
 from identity.secrets import Sealer
+from identity.storage.configuration import Configuration
+from identity.storage.database import Database
+from identity.storage.events import record
+from identity.storage.subjects import touch_subject
 from identity.storage.write_batch import WriteBatch
 from identity.telemetry import Log
 from userstores.spi import InvalidUser, NotSupported, StoreUnavailable, UnknownUser, UserChanges
@@ -40,7 +46,20 @@ class ClaimChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ScriptEffects:
-    def __init__(self, *, people: People, mailer: Mailer, outbox: Outbox, sealer: Sealer, plain: bool, log: Log) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        configuration: Configuration,
+        people: People,
+        mailer: Mailer,
+        outbox: Outbox,
+        sealer: Sealer,
+        plain: bool,
+        log: Log,
+    ) -> None:
+        self._database = database
+        self._configuration = configuration
         self._people = people
         self._mailer = mailer
         self._outbox = outbox
@@ -50,7 +69,7 @@ class ScriptEffects:
         outbox.register_carrier(DeliveryKind.CLAIM_CHANGE, self._change_claim, seconds=CARRY_SECONDS)
 
     async def hand_on(self, course: Course, effect: dict[str, Any], place: int) -> None:
-        """The effect at `place` of its login. What cannot be done is logged; the login goes on. Raises StoreUnavailable."""
+        """The effect at `place` of its login; what cannot be done is logged. Raises StoreUnavailable."""
         match effect["kind"]:
             case "email":
                 await self._mail(course, effect, place)
@@ -90,7 +109,7 @@ class ScriptEffects:
 
     def _cookie(self, course: Course, effect: dict[str, Any]) -> None:
         name, options = effect["name"], effect["options"]
-        if not _COOKIE_NAME.fullmatch(name) or name.startswith(OUR_COOKIES) or name.startswith("device-"):
+        if not _COOKIE_NAME.fullmatch(name) or name.startswith((*OUR_COOKIES, "device-")):
             self._say(course, "a cookie name that a script may not set")
             return
         value = protected(
@@ -150,9 +169,9 @@ class ScriptEffects:
     async def _change_claim(self, outgoing: Outgoing) -> Outcome:
         """One try to write a claim into its store."""
         handle, change = msgspec.json.decode(outgoing.payload, type=tuple[str, ClaimChange])
-        tenant = await self._people.tenant(handle)
+        tenant = await self._configuration.recent(handle)
         store = self._people.stores(tenant).get(change.store) if tenant is not None else None
-        if store is None or not store.capabilities.update:
+        if tenant is None or store is None or not store.capabilities.update:
             return Outcome(Result.FAILED, error="the store cannot be written to")
         try:
             user = await store.find_by_id(change.user)
@@ -164,6 +183,19 @@ class ScriptEffects:
             return Outcome(Result.RETRIED, error=error.detail, unreachable=True)
         except (UnknownUser, InvalidUser, NotSupported) as error:
             return Outcome(Result.FAILED, error=error.detail)
+        async with self._database.transaction() as transaction:
+            await touch_subject(transaction, tenant.id, SubjectId(outgoing.delivery.subject))
+            await record(
+                transaction,
+                Event(
+                    tenant=tenant.id,
+                    type=EventType.USER_UPDATED,
+                    at=self._outbox.clock.now(),
+                    subject=outgoing.delivery.subject,
+                    application=outgoing.delivery.application,
+                    data={"attribute": change.attribute, "by": "sign-in script"},
+                ),
+            )
         return Outcome(Result.DELIVERED)
 
     def _say(self, course: Course, what: str) -> None:

@@ -1,7 +1,7 @@
 """HTTP calls of scripts: made by the server through the guarded client, to the hosts that the tenant has listed.
 
-The intent is committed before the call and the answer after it, under one idempotency key. After a crash between the two
-a GET is sent again; a POST may have been taken already, so its handler hears of a time-out instead. Secrets are put in
+The intent is committed before the call and the answer after it, under one idempotency key. After a crash in between a
+GET is sent again; a POST may have been taken already, so its handler hears of a time-out instead. Secrets are put in
 here, in headers and authentication only, and only for the hosts that each is meant for.
 """
 
@@ -192,10 +192,9 @@ def _outcome(*, status: int = 0, timeout: bool = False, data: Any = None) -> dic
     return {"ok": 200 <= status < 300, "timeout": timeout, "status": status, "data": data}
 
 
-def _data(headers: list[tuple[str, str]], body: bytes) -> Any:
+def _data(headers: Mapping[str, str], body: bytes) -> Any:
     """JSON, or `{response: text}` for plain text; nothing of anything else."""
-    kind = next((value for name, value in headers if name.lower() == "content-type"), "")
-    kind = kind.partition(";")[0].strip().lower()
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
         if kind == "application/json" or kind.endswith("+json"):
             return json.loads(body) if body else None

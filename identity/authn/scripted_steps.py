@@ -7,7 +7,7 @@ transaction that saves the journal. Whatever goes wrong denies the login.
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from adaptive_auth.evaluation import (
@@ -23,6 +23,7 @@ from adaptive_auth.evaluation import (
     Refused,
 )
 from adaptive_auth.lane import Busy, Paused
+from adaptive_auth.lane import Unavailable as NoEngine
 from adaptive_auth.replay import Runner, evaluate
 from identity.authn.assurance import REACHABLE_ACRS, acr_of, reaches
 from identity.authn.login_course import Course
@@ -33,11 +34,12 @@ from identity.authn.script_answers import ScriptAnswers
 from identity.authn.script_effects import ScriptEffects
 from identity.authn.script_facts import request_facts, shown_person
 from identity.authn.script_http import ScriptHttp
-from identity.authn.sign_in_plan import entries_of_session
+from identity.authn.sign_in_plan import Plan, entries_of_session
 from identity.authn.sign_in_scripts import SignInScripts
 from identity.domain.sessions import SsoSession
 from identity.errors import Unavailable
 from identity.telemetry import Log, Metrics
+from identity.web.messages import Request
 
 MAXIMUM_ROUNDS = 200
 MILLISECOND = 1000
@@ -69,6 +71,12 @@ class ScriptedSteps:
         self._metrics = metrics
         self._log = log
 
+    async def begin(self, http: Request, plan: Plan, record: LoginRecord) -> LoginRecord:
+        """Pin the script and the names that it may use: they stay as they are through the login."""
+        names = await self._scripts.secret_names(http.tenant)
+        facts = {**record.facts, "secrets": list(names)}
+        return replace(record, script=ScriptState(script=plan.script), facts=facts)
+
     async def settle(self, course: Course, save: Save) -> None:
         """Go on until somebody is asked or the login ends. Raises StoreUnavailable, Unavailable."""
         for _ in range(MAXIMUM_ROUNDS):
@@ -87,16 +95,16 @@ class ScriptedSteps:
         if script is None:
             course.deny(Denial(reason="script_missing"))
             return None
-        facts = facts_of(course.record, course.row.id, tuple(await self._scripts.secret_names(tenant)))
+        facts = facts_of(course.record, course.row.id)
         begun = time.perf_counter()
         try:
             evaluation = await evaluate(self._runner, tenant.id, script, facts, journal_of(course.record))
         except Busy as busy:
             self._metrics.script("busy")
             raise Unavailable(f"scripts: {busy}", retry_after=2) from None
-        except Paused as paused:
-            self._metrics.script("paused")
-            course.deny(Denial(reason=f"script_paused:{paused}"))
+        except (Paused, NoEngine) as refused:
+            self._metrics.script("not_run")
+            self._fail(course, f"script_not_run:{refused}")
             return None
         self._metrics.script(_outcome(evaluation), time.perf_counter() - begun)
         course.change(
@@ -276,7 +284,7 @@ def add_answer(course: Course, key: str, value: Any) -> None:
     course.change(script=replace(state, journal=(*state.journal, answer), http_begun=-1))
 
 
-def facts_of(record: LoginRecord, flow: str, secrets: tuple[str, ...]) -> Facts:
+def facts_of(record: LoginRecord, flow: str) -> Facts:
     """The facts as the login's script is given them in every run."""
     told = record.facts
     return Facts(
@@ -287,14 +295,14 @@ def facts_of(record: LoginRecord, flow: str, secrets: tuple[str, ...]) -> Facts:
         seed=flow,
         steps=dict(enumerate(record.steps, 1)),
         requested_acr=tuple(told.get("requested_acr", ())),
-        secrets=secrets,
+        secrets=tuple(told.get("secrets", ())),
         scopes=tuple(told.get("scopes", ())),
         authorization_details=tuple(told.get("authorization_details", ())),
     )
 
 
 def journal_of(record: LoginRecord) -> list[JournalEntry]:
-    return [JournalEntry(**asdict(answer)) for answer in _state(record).journal]
+    return [JournalEntry(key=answer.key, value=answer.value, at=answer.at) for answer in _state(record).journal]
 
 
 def _state(record: LoginRecord) -> ScriptState:

@@ -24,8 +24,11 @@ class Plan:
     @property
     def password_alone(self) -> bool:
         """Whether a name and a password are all that it takes: else there is no signing in without pages."""
-        return not self.script and all(BASIC in step for step in self.steps[:1]) and len(self.steps) <= 1 and (
-            reaches(SINGLE_FACTOR, self.wanted_acr)
+        return (
+            not self.script
+            and all(BASIC in step for step in self.steps[:1])
+            and len(self.steps) <= 1
+            and (reaches(SINGLE_FACTOR, self.wanted_acr))
         )
 
     def satisfied_by(self, session: SsoSession) -> bool:

@@ -46,7 +46,9 @@ class ScriptSecret:
     updated_at: int
 
 
-_FIND_BUNDLE = select(script_bundle.c.document).where(of_tenant(script_bundle), script_bundle.c.hash == bindparam("hash"))
+_FIND_BUNDLE = select(script_bundle.c.document).where(
+    of_tenant(script_bundle), script_bundle.c.hash == bindparam("hash")
+)
 _INSERT_BUNDLE = insert_into(script_bundle).on_conflict_do_nothing(
     index_elements=[script_bundle.c.tenant, script_bundle.c.hash]
 )
@@ -123,9 +125,7 @@ async def insert_version(writer: Writer, tenant: TenantId, version: ScriptVersio
 async def mark_published(
     writer: Writer, tenant: TenantId, application: str, number: int, *, hash: str, at: int
 ) -> None:
-    await writer.execute(
-        _PUBLISH, b_tenant=tenant, b_application=application, b_number=number, new_hash=hash, at=at
-    )
+    await writer.execute(_PUBLISH, b_tenant=tenant, b_application=application, b_number=number, new_hash=hash, at=at)
 
 
 async def list_libraries(runner: Runner, tenant: TenantId) -> list[ScriptLibrary]:

@@ -1,8 +1,11 @@
 """The tables of sign-in scripts and of what logins leave behind: traces, recordings, comparisons."""
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, Table, Text
 
-from identity.storage.tables import metadata, moment_column, tenant_column, text_column
+from identity.storage.tables import metadata as other_tables
+from identity.storage.tables import moment_column, tenant_column, text_column
+
+metadata = MetaData(naming_convention=other_tables.naming_convention)
 
 script_bundle = Table(
     "script_bundle",

@@ -10,6 +10,7 @@ from identity.authn.consent import Consents
 from identity.authn.cookies import Cookies
 from identity.authn.lockout import Lockout
 from identity.authn.login_flow import LoginFlows
+from identity.authn.login_steps import LoginSteps
 from identity.authn.people import People
 from identity.authn.role_grants import RoleGrantsOfPeople
 from identity.authn.session_state import SessionStates
@@ -52,6 +53,7 @@ from identity.web.templates import Pages
 from identity.web.theme import Theme
 from identity.wiring.api_callers import api_access, remembered_people
 from identity.wiring.callers import client_authentication, dpop_proofs
+from identity.wiring.sign_in_parts import SignInParts, build_sign_in
 from userstores.passwords import PasswordLane
 from userstores.registry import STORE_TYPES
 
@@ -76,7 +78,7 @@ class Parts:
     session_states: SessionStates
     consents: Consents
     authenticator: PasswordAuthenticator
-    flows: LoginFlows
+    sign_in: SignInParts
     reader: TokenReader
     limits: RateLimits
     clients: ClientAuthentication
@@ -102,6 +104,14 @@ class Parts:
     @property
     def configuration(self) -> Configuration:
         return self.administration.configuration
+
+    @property
+    def flows(self) -> LoginFlows:
+        return self.sign_in.flows
+
+    @property
+    def steps(self) -> LoginSteps:
+        return self.sign_in.steps
 
     @property
     def people(self) -> People:
@@ -142,6 +152,7 @@ def build_parts(
     configuration = administration.configuration
     reader = TokenReader(hot, configuration, keyring, proofs, base_url, clock)
     roles = RoleGrantsOfPeople(database, administration.people)
+    mailer = _mailer(settings, administration, theme, metrics)
     callers = remembered_people(settings, administration.people, authenticator, database, clock)
     return Parts(
         settings=settings,
@@ -153,7 +164,7 @@ def build_parts(
         hot=hot,
         keyring=keyring,
         outbox=administration.outbox,
-        mailer=_mailer(settings, administration, theme, metrics),
+        mailer=mailer,
         theme=theme,
         templates=templates,
         pages=PageResponses(templates, base_url=base_url, form_key=sealer.derive("form")),
@@ -162,7 +173,19 @@ def build_parts(
         consents=Consents(database, administration.outbox, clock),
         authenticator=authenticator,
         session_states=session_states,
-        flows=LoginFlows(database, sessions, authenticator, cookies, session_states, metrics, clock),
+        sign_in=build_sign_in(
+            settings,
+            base_url,
+            administration,
+            authenticator=authenticator,
+            sessions=sessions,
+            states=session_states,
+            cookies=cookies,
+            roles=roles,
+            mailer=mailer,
+            outbound=outbound,
+            metrics=metrics,
+        ),
         reader=reader,
         limits=limits,
         clients=clients,

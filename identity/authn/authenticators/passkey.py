@@ -61,7 +61,9 @@ class PasskeyAuthenticator:
     identifies = True
     template = "factors/passkey.html"
     enrol_template = "factors/passkey_enrol.html"
-    fields: tuple[PromptField, ...] = (PromptField(name="tokenResponse", confidential=True, display_name="Passkey", i18n_key="fido.passkey"),)
+    fields: tuple[PromptField, ...] = (
+        PromptField(name="tokenResponse", confidential=True, display_name="Passkey", i18n_key="fido.passkey"),
+    )
 
     def __init__(
         self, factors: EnrolledFactors, policy: FactorPolicy, people: People, database: Database, base_url: str

@@ -31,7 +31,9 @@ class TotpAuthenticator:
     identifies = False
     template = "factors/totp.html"
     enrol_template = "factors/totp_enrol.html"
-    fields: tuple[PromptField, ...] = (PromptField(name="code", confidential=True, display_name="Code", i18n_key="totp.code"),)
+    fields: tuple[PromptField, ...] = (
+        PromptField(name="code", confidential=True, display_name="Code", i18n_key="totp.code"),
+    )
 
     def __init__(self, factors: EnrolledFactors, policy: FactorPolicy, database: Database) -> None:
         self._factors = factors

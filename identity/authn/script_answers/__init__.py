@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from identity.authn.login_course import Course
+from identity.authn.network_places import NetworkPlaces
 from identity.authn.people import People, Person
 from identity.authn.role_grants import RoleGrantsOfPeople
 from identity.authn.sso_sessions import SsoSessions
 from identity.messaging.outbox import Outbox
-from identity.authn.network_places import NetworkPlaces
 from identity.secrets import Sealer
 from identity.storage.database import Database
 

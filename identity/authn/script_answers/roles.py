@@ -18,9 +18,7 @@ async def held(sources: Sources, course: Course, person: Person) -> list[Role]:
     book = await sources.roles.book(course.request.tenant)
     own = await roles_of_user(sources.database, course.request.tenant.id, person.subject.id)
     groups = frozenset(qualified_groups(person.user))
-    return [
-        grants.role for id, grants in book.roles.items() if id in own or not grants.groups.isdisjoint(groups)
-    ]
+    return [grants.role for id, grants in book.roles.items() if id in own or not grants.groups.isdisjoint(groups)]
 
 
 async def roles(sources: Sources, course: Course, arguments: Arguments) -> Any:

@@ -8,11 +8,11 @@ from urllib.parse import urlencode
 
 from pydantic import SecretStr
 
+from identity.authn.assurance import SINGLE_FACTOR
 from identity.authn.consent import Consents
 from identity.authn.consent_details import shown_details, shown_resources
 from identity.authn.people import People
 from identity.authn.shown_application import shown_application
-from identity.authn.assurance import SINGLE_FACTOR
 from identity.authn.sso_sessions import SsoSessions
 from identity.clock import Clock, as_datetime
 from identity.domain.applications import Application

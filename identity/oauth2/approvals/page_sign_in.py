@@ -12,6 +12,7 @@ from identity.storage import login_flows
 from identity.storage.database import Database
 from identity.web.messages import Request, Response, redirect
 
+
 class PageSignIn:
     """`path` is the page's, below the tenant's prefix; the end of the flow is `<path>/{flow}`."""
 

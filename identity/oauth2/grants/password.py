@@ -6,10 +6,10 @@ The same authenticator as the sign-in page: the same lockout, limits and cost, s
 
 from typing import Any
 
+from identity.authn.assurance import SINGLE_FACTOR
 from identity.authn.authenticators import password
 from identity.authn.authenticators.password import PasswordAuthenticator
 from identity.authn.people import People, Person
-from identity.authn.assurance import SINGLE_FACTOR
 from identity.authn.sign_in_plan import plan_of
 from identity.clock import Clock
 from identity.domain.tokens import TokenTerms

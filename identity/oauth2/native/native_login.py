@@ -44,7 +44,7 @@ FlowStatus = Literal["INCOMPLETE", "FAIL_INCOMPLETE"]
 
 @dataclass(frozen=True, slots=True)
 class StepAnswer:
-    """`flow` and `secret` are the two halves of the `flowId`; `values` is empty when an authenticator is only chosen."""
+    """`flow` and `secret` are the two halves of the `flowId`; without `values` an authenticator is only chosen."""
 
     flow: str
     secret: str

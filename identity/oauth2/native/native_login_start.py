@@ -1,9 +1,12 @@
 """The beginning of a sign-in by JSON: an authorization request with `response_mode=direct` (wso2-contracts §1.6)."""
 
+from dataclasses import replace
+
 import msgspec
 
+from identity.authn.authenticators import PASSKEY
 from identity.authn.login_flow import LoginFlows, LoginRecord
-from identity.authn.sign_in_plan import plan_of
+from identity.authn.sign_in_plan import Plan, plan_of
 from identity.domain.applications import Application
 from identity.oauth2.authorization.authentication_demands import LOGIN_REQUIRED
 from identity.oauth2.authorization.authorization_request import AuthorizationRequest, RefusedRequest
@@ -12,6 +15,7 @@ from identity.oauth2.errors import OAuthError
 from identity.oauth2.native.native_prompts import NativePrompts
 from identity.storage.configuration import ConfigurationMoved
 from identity.web.messages import Request, Response, json_response
+
 
 class NativeLoginStart:
     def __init__(self, clients: ClientAuthentication, flows: LoginFlows, prompts: NativePrompts) -> None:
@@ -32,7 +36,7 @@ class NativeLoginStart:
             return_path="",
             request=msgspec.json.encode(request).decode(),
             record=LoginRecord(application_host="", login_hint=request.login_hint, native=True),
-            plan=plan_of(http.tenant, application, request.acr_values),
+            plan=_native_plan(http, application, request),
         )
         flow = await self._flows.settle(http, await self._flows.open_native(http, row.id, secret), None)
         if flow.denied:
@@ -61,3 +65,12 @@ class NativeLoginStart:
             raise RefusedRequest(request, error) from None
         if (shown.id, shown.version) != (application.id, application.version):
             raise ConfigurationMoved
+
+
+def _native_plan(http: Request, application: Application, request: AuthorizationRequest) -> Plan:
+    """Passkeys belong to our own origin: an application that can use them by itself names them in its steps."""
+    plan = plan_of(http.tenant, application, request.acr_values)
+    if application.sign_in_steps:
+        return plan
+    steps = (tuple(name for name in step if name != PASSKEY) or step for step in plan.steps)
+    return replace(plan, steps=tuple(steps))
