@@ -126,6 +126,7 @@ class LoginFlows:
             started_at=now,
             steps=plan.steps,
             wanted_acr=plan.wanted_acr,
+            accepted_acrs=plan.accepted_acrs,
             required_acr=application.minimum_acr if application is not None else "",
             shadow=plan.shadow,
             facts={**record.facts, **login_facts(http, application, record.facts)},
@@ -134,8 +135,9 @@ class LoginFlows:
             record = replace(record, verdict="done", subject=session.subject)
         elif plan.script:
             record = await self._scripts.begin(http, plan, record)
-        if running is not None and session is None:
-            record = replace(record, entries=entries_of_session(plan.steps, running), subject=running.subject)
+        if running is not None and session is None and not plan.script:
+            entries = entries_of_session(plan.steps, running)
+            record = replace(record, entries=entries, subject=running.subject if entries else "")
         flow = LoginFlow(
             tenant=http.tenant.id,
             id=flow_id,
@@ -282,8 +284,6 @@ class LoginFlows:
             application = await applications.find_application_by_id(
                 self._database, request.tenant.id, flow.row.application
             )
-            if application is None or not application.enabled:
-                raise FlowNotFound("the application is disabled or gone")
         session = await self._sessions.current(request) if not flow.record.native else None
         return Course(
             request=request,

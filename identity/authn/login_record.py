@@ -107,6 +107,8 @@ class LoginRecord:
     """The steps as they were when the login began: factors that satisfy each."""
     wanted_acr: str = ""
     """One more step is asked for where the others do not reach this; a script is told of it instead."""
+    accepted_acrs: tuple[str, ...] = ()
+    """Levels that the request is content with, too, where the person has nothing to reach the wanted one with."""
     required_acr: str = ""
     """Below this nobody gets in, whatever a script says."""
     facts: dict[str, Any] = field(default_factory=dict)

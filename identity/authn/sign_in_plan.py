@@ -20,6 +20,7 @@ class Plan:
     script: str = ""
     shadow: str = ""
     wanted_acr: str = ""
+    accepted_acrs: tuple[str, ...] = ()
 
     @property
     def password_alone(self) -> bool:
@@ -54,7 +55,7 @@ def plan_of(tenant: TenantConfiguration, application: Application | None, acr_va
     elif application.shadow_script:
         shadow = application.shadow_script
     wanted = [*acr_values[:1], *((application.minimum_acr,) if application is not None else ())]
-    return Plan(tuple(step.authenticators for step in steps), script, shadow, max(wanted, default=""))
+    return Plan(tuple(step.authenticators for step in steps), script, shadow, max(wanted, default=""), acr_values[1:])
 
 
 def definition(steps: tuple[tuple[str, ...], ...], *, one_more: bool) -> Definition:

@@ -18,7 +18,7 @@ from identity.clock import SECOND, Clock
 from identity.domain.applications import Application
 from identity.domain.redirect_uris import match_redirect_uri
 from identity.domain.sessions import SsoSession
-from identity.oauth2.authorization.authentication_demands import LOGIN_REQUIRED
+from identity.oauth2.authorization.authentication_demands import LOGIN_REQUIRED, require_essential_acr, told_acr
 from identity.oauth2.authorization.authorization_checks import check_authorization_request, refused_unread
 from identity.oauth2.authorization.authorization_issuer import AuthorizationIssuer, Decision, PersonGone
 from identity.oauth2.authorization.authorization_request import (
@@ -143,6 +143,7 @@ class AuthorizationEndpoint:
                 raise RefusedRequest(request, OAuthError(*LOGIN_REQUIRED))
             return await self._begin_flow(http, application, request, plan, running=session)
         decision = await self._decision(http.tenant, application, request, session, request.scope)
+        decision = replace(decision, acr=told_acr(request, session.acr))
         question = await self._issuer.missing_consent(http.tenant, decision)
         if question is None:
             return await self._issue(http, decision)
@@ -268,7 +269,8 @@ class AuthorizationEndpoint:
         if allowed is not None:
             request, scope = as_allowed(request, allowed.split())
         decision = await self._decision(http.tenant, application, request, session, scope)
-        decision = replace(decision, acr=flow.record.acr)
+        decision = replace(decision, acr=flow.record.acr or told_acr(request, session.acr))
+        require_essential_acr(request, decision.acr or session.acr)
         if allowed is None:
             question = await self._issuer.missing_consent(http.tenant, decision)
             if question is not None and flow.record.native:

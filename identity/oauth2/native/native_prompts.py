@@ -5,7 +5,7 @@ from typing import Any
 from identity.authn.login_course import Course
 from identity.authn.login_flow import OpenFlow
 from identity.authn.login_steps import LoginSteps, attempt_at
-from identity.authn.people import People
+from identity.authn.people import People, Person
 from identity.clock import Clock
 from identity.oauth2.errors import OAuthError
 from identity.oauth2.native.native_login import FlowStatus, OfferedFactor, flow_id, prompt
@@ -33,11 +33,13 @@ class NativePrompts:
         offered = [
             OfferedFactor(
                 self._steps.factor(name),
-                await self._steps.factor(name).page(attempt_at(course, name, person))
-                if name in pending.states
-                else None,
+                await self._shown(course, name, person) if name in pending.states else None,
             )
             for name in chosen
         ]
         identifier = flow_id(flow.row.id, flow.cookie)
         return prompt(identifier, f"{base_of(self._base_url, http.tenant.tenant)}{PATH}", offered, status)
+
+    async def _shown(self, course: Course, name: str, person: Person | None) -> dict[str, Any]:
+        shown = await self._steps.factor(name).page(attempt_at(course, name, person))
+        return {member: value for member, value in shown.items() if value}
