@@ -5,9 +5,12 @@ from pathlib import Path
 
 from identity.administration.context import Administration
 from identity.authn.api_access import ApiAccess
+from identity.authn.authenticators import FACTOR_NAMES, Factors
 from identity.authn.authenticators.password import PasswordAuthenticator
+from identity.authn.authenticators.registry import build_factors
 from identity.authn.consent import Consents
 from identity.authn.cookies import Cookies
+from identity.authn.enrolled_factors import EnrolledFactors
 from identity.authn.lockout import Lockout
 from identity.authn.login_flow import LoginFlows
 from identity.authn.people import People
@@ -76,6 +79,8 @@ class Parts:
     session_states: SessionStates
     consents: Consents
     authenticator: PasswordAuthenticator
+    factors: Factors
+    enrolled: EnrolledFactors
     flows: LoginFlows
     reader: TokenReader
     limits: RateLimits
@@ -143,6 +148,18 @@ def build_parts(
     reader = TokenReader(hot, configuration, keyring, proofs, base_url, clock)
     roles = RoleGrantsOfPeople(database, administration.people)
     callers = remembered_people(settings, administration.people, authenticator, database, clock)
+    mailer = _mailer(settings, administration, theme, metrics)
+    factors, enrolled = build_factors(
+        database=database,
+        sealer=sealer,
+        clock=clock,
+        metrics=metrics,
+        people=administration.people,
+        sessions=sessions,
+        passwords=authenticator,
+        mails=mailer,
+        base_url=base_url,
+    )
     return Parts(
         settings=settings,
         base_url=base_url,
@@ -153,7 +170,7 @@ def build_parts(
         hot=hot,
         keyring=keyring,
         outbox=administration.outbox,
-        mailer=_mailer(settings, administration, theme, metrics),
+        mailer=mailer,
         theme=theme,
         templates=templates,
         pages=PageResponses(templates, base_url=base_url, form_key=sealer.derive("form")),
@@ -161,6 +178,8 @@ def build_parts(
         sessions=sessions,
         consents=Consents(database, administration.outbox, clock),
         authenticator=authenticator,
+        factors=factors,
+        enrolled=enrolled,
         session_states=session_states,
         flows=LoginFlows(database, sessions, authenticator, cookies, session_states, metrics, clock),
         reader=reader,
@@ -196,6 +215,7 @@ def _metrics(hot: HotStorage, people: People, lane: PasswordLane, directory: Pat
         store_types=tuple(STORE_TYPES),
         delivery_kinds=tuple(DeliveryKind),
         mail_templates=MAIL_TEMPLATES,
+        factors=FACTOR_NAMES,
         directory=directory,
     )
     counters, watch = hot.counters, metrics.watch

@@ -37,7 +37,9 @@ class EmailCodeAuthenticator:
     kinds: Kinds = frozenset({"possession"})
     identifies = False
     template = "factors/email_code.html"
-    fields: tuple[PromptField, ...] = (PromptField(name="OTPcode", confidential=True, display_name="Code", i18n_key="email.otp.code"),)
+    fields: tuple[PromptField, ...] = (
+        PromptField(name="OTPcode", confidential=True, display_name="Code", i18n_key="email.otp.code"),
+    )
 
     def __init__(
         self, factors: EnrolledFactors, policy: FactorPolicy, people: People, mails: Mails, sealer: Sealer

@@ -16,7 +16,9 @@ class IdentifierAuthenticator:
     kinds: Kinds = frozenset()
     identifies = True
     template = "factors/identifier.html"
-    fields: tuple[PromptField, ...] = (PromptField(name="username", display_name="Username", i18n_key="username.param"),)
+    fields: tuple[PromptField, ...] = (
+        PromptField(name="username", display_name="Username", i18n_key="username.param"),
+    )
 
     def __init__(self, people: People, policy: FactorPolicy) -> None:
         self._people = people

@@ -61,7 +61,9 @@ class PasskeyAuthenticator:
     identifies = True
     template = "factors/passkey.html"
     enrol_template = "factors/passkey_enrol.html"
-    fields: tuple[PromptField, ...] = (PromptField(name="tokenResponse", confidential=True, display_name="Passkey", i18n_key="fido.passkey"),)
+    fields: tuple[PromptField, ...] = (
+        PromptField(name="tokenResponse", confidential=True, display_name="Passkey", i18n_key="fido.passkey"),
+    )
 
     def __init__(
         self, factors: EnrolledFactors, policy: FactorPolicy, people: People, database: Database, base_url: str
@@ -82,7 +84,7 @@ class PasskeyAuthenticator:
         return Begun(state=_new_challenge(attempt))
 
     async def page(self, attempt: Attempt) -> dict[str, Any]:
-        """`passkey`: `options` for `navigator.credentials.get` as JSON; `conditional`: the browser may offer passkeys in
+        """`passkey`: `options` of `navigator.credentials.get` as JSON; `conditional`: the browser may offer passkeys in
         the field of the name."""
         own = await self._factors.of_person(attempt, PASSKEY) if attempt.proven else []
         options = request_options(

@@ -22,7 +22,9 @@ class SessionLimitExecutor:
     kinds: Kinds = frozenset()
     identifies = False
     template = "factors/session_limit.html"
-    fields: tuple[PromptField, ...] = (PromptField(name="sessions", display_name="Sessions to end", i18n_key="session.limit"),)
+    fields: tuple[PromptField, ...] = (
+        PromptField(name="sessions", display_name="Sessions to end", i18n_key="session.limit"),
+    )
 
     def __init__(self, sessions: SsoSessions, database: Database) -> None:
         self._sessions = sessions
