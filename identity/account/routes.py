@@ -1,15 +1,17 @@
 """The paths of a person's own account, the home page and the theme's files."""
 
 from identity.account.account_pages import AccountPages
+from identity.account.factor_pages import FactorPages
 from identity.account.home_page import HomePage, StaticFiles
 from identity.account.sign_in import AccountSignIn
 from identity.web.routing import Permission, Route
 
 
 def account_routes(
-    *, account: AccountPages, sign_in: AccountSignIn, home: HomePage, static: StaticFiles
+    *, account: AccountPages, factors: FactorPages, sign_in: AccountSignIn, home: HomePage, static: StaticFiles
 ) -> list[Route]:
     return [
+        *_factor_routes(factors),
         Route(
             name="home",
             methods=("GET",),
@@ -64,5 +66,50 @@ def account_routes(
             permission=Permission.FLOW,
             errors="page",
             summary="The end of that sign-in",
+        ),
+    ]
+
+
+def _factor_routes(factors: FactorPages) -> list[Route]:
+    return [
+        Route(
+            name="account_factors",
+            methods=("GET",),
+            path="/account/factors",
+            endpoint=factors.show,
+            permission=Permission.SESSION,
+            errors="page",
+            summary="The ways to sign in that a person has set up",
+        ),
+        Route(
+            name="account_factors_change",
+            methods=("POST",),
+            path="/account/factors",
+            endpoint=factors.change,
+            permission=Permission.SESSION,
+            errors="page",
+            same_origin=True,
+            summary="Rename or remove one of them",
+            parameters=("rename", "remove", "csrf_token*"),
+        ),
+        Route(
+            name="account_factor_begin",
+            methods=("GET",),
+            path="/account/factors/{factor}",
+            endpoint=factors.begin,
+            permission=Permission.SESSION,
+            errors="page",
+            summary="The page on which one is added",
+        ),
+        Route(
+            name="account_factor_enrol",
+            methods=("POST",),
+            path="/account/factors/{factor}",
+            endpoint=factors.enrol,
+            permission=Permission.SESSION,
+            errors="page",
+            same_origin=True,
+            summary="Add an authenticator app, a passkey or recovery codes",
+            parameters=("state*", "code", "response", "label", "action", "csrf_token*"),
         ),
     ]

@@ -1,5 +1,7 @@
 """`/account/sign-in`: a login flow that leads to the account page instead of to an application."""
 
+import json
+
 from identity.authn.cookies import Cookies
 from identity.authn.login_flow import FlowNotFound, LoginFlows, LoginRecord
 from identity.authn.sign_in_plan import plan_of
@@ -11,6 +13,8 @@ from identity.web.messages import Request, Response, redirect
 
 OUR_OWN = ApplicationId("")
 """The account page is no application: a flow without one is ours."""
+_NEXT = {"factors": "account/factors"}
+"""`next` → the page that the sign-in leads to, in place of the account page."""
 
 
 class AccountSignIn:
@@ -25,7 +29,7 @@ class AccountSignIn:
             request,
             application=None,
             return_path=f"{request.tenant.prefix}/account/sign-in/{{flow}}",
-            request="{}",
+            request=json.dumps({"next": request.query().get("next", "")}),
             record=LoginRecord(application_host=""),
             plan=plan_of(request.tenant, None),
         )
@@ -42,6 +46,7 @@ class AccountSignIn:
             raise FlowNotFound("an application's flow")
         async with self._database.transaction() as transaction:
             await login_flows.consume_login_flow(transaction, flow.row, self._clock.now())
-        response = redirect(f"{request.tenant.prefix}/{'' if flow.denied else 'account'}")
+        wanted = _NEXT.get(json.loads(flow.row.request).get("next", ""), "account")
+        response = redirect(f"{request.tenant.prefix}/{'' if flow.denied else wanted}")
         self._cookies.clear_flow(response, flow.row.id)
         return response

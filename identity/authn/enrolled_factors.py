@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from identity.authn.authenticators import Attempt
+from identity.authn.authenticators import PASSKEY, RECOVERY_CODE, TOTP, Attempt
 from identity.authn.factor_policy import FactorPolicy
 from identity.authn.people import Person
 from identity.clock import as_datetime
@@ -18,11 +18,8 @@ from identity.storage.database import Database
 from identity.storage.write_batch import WriteBatch
 from identity.web.i18n import choose_locale
 
-FACTOR_NAMES = {
-    "totp": "Authenticator app",
-    "FIDOAuthenticator": "Passkey",
-    "backup-code-authenticator": "Recovery codes",
-}
+LABELS = {TOTP: "Authenticator app", PASSKEY: "Passkey", RECOVERY_CODE: "Recovery codes"}
+"""What a factor is called before its owner says otherwise, and in mails."""
 
 
 class Mails(Protocol):
@@ -119,7 +116,9 @@ class EnrolledFactors:
         """The owner has shown who they are by another factor: wrong codes from before count no more."""
         await enrolled_factors.forgive_failures(batch, attempt.tenant.id, subject, authenticator)
 
-    async def tell(self, batch: WriteBatch, attempt: Attempt, template: str, factor: EnrolledFactor) -> None:
+    async def tell(
+        self, batch: WriteBatch, attempt: Attempt, template: str, factor: EnrolledFactor, **values: str
+    ) -> None:
         """A mail to the owner, if they have an address that is theirs."""
         assert attempt.person is not None
         address = verified_address(attempt.person)
@@ -133,12 +132,13 @@ class EnrolledFactors:
             template=template,
             locale=choose_locale(None, None, request.header(b"accept-language")),
             values={
-                "factor": FACTOR_NAMES.get(factor.authenticator, factor.authenticator),
+                "factor": LABELS.get(factor.authenticator, factor.authenticator),
                 "name": attempt.person.display_name,
                 "username": attempt.person.subject.qualified_username,
                 "login-time": f"{as_datetime(attempt.now):%Y-%m-%d %H:%M} UTC",
                 "device": (request.header(b"user-agent") or "")[:200],
                 "address": request.address,
+                **values,
             },
             key=f"{template}:{factor.id}:{attempt.now}",
             subject=factor.subject,

@@ -24,6 +24,7 @@ from adaptive_auth.evaluation import (
 )
 from adaptive_auth.lane import Busy, Paused
 from adaptive_auth.lane import Unavailable as NoEngine
+from adaptive_auth.journal import Entry
 from adaptive_auth.replay import Runner, evaluate
 from identity.authn.assurance import REACHABLE_ACRS, acr_of, reaches
 from identity.authn.login_course import Course
@@ -244,11 +245,18 @@ class ScriptedSteps:
             "subject": shown_person(course.request.tenant, person) if ok and person is not None else None,
             "authenticator": last.authenticator if last is not None else "",
             "idp": "LOCAL",
-            "options": [],
+            "options": self._options(course, last),
             "data": None,
             "request": request_facts(course.request, form),
         }
         add_answer(course, key, value)
+
+    @staticmethod
+    def _options(course: Course, last: Entry | None) -> list[dict[str, str]]:
+        """Every factor of the step, as `filterAuthenticators` takes them."""
+        steps = course.record.steps
+        offered = steps[last.step - 1] if last is not None and last.step <= len(steps) else ()
+        return [{"idp": "LOCAL", "authenticator": name} for name in offered]
 
     def answer_prompt(self, course: Course, form: Mapping[str, str]) -> None:
         pending = course.record.pending

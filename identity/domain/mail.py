@@ -15,6 +15,7 @@ PLACEHOLDERS: dict[str, frozenset[str]] = {
     "risky-login": frozenset({"login-time", "device", "address", "place", "reason"}),
     "factor-added": frozenset({"factor", "login-time", "device", "address"}),
     "factor-removed": frozenset({"factor", "login-time", "device", "address"}),
+    "factor-used": frozenset({"factor", "left", "login-time", "device", "address"}),
     "test": frozenset(),
     "generic": frozenset({"subject", "body"}),
 }
@@ -24,6 +25,7 @@ REQUIRED: dict[str, frozenset[str]] = {
     "email-otp": frozenset({"code"}),
     "factor-added": frozenset({"factor"}),
     "factor-removed": frozenset({"factor"}),
+    "factor-used": frozenset({"factor"}),
     "generic": frozenset({"subject", "body"}),
 }
 """Without these a mail would make no sense."""

@@ -5,9 +5,11 @@ from pathlib import Path
 
 from identity.administration.context import Administration
 from identity.authn.api_access import ApiAccess
+from identity.authn.authenticators import FACTOR_NAMES, Factors
 from identity.authn.authenticators.password import PasswordAuthenticator
 from identity.authn.consent import Consents
 from identity.authn.cookies import Cookies
+from identity.authn.enrolled_factors import EnrolledFactors
 from identity.authn.lockout import Lockout
 from identity.authn.login_flow import LoginFlows
 from identity.authn.login_steps import LoginSteps
@@ -108,6 +110,14 @@ class Parts:
     @property
     def flows(self) -> LoginFlows:
         return self.sign_in.flows
+
+    @property
+    def factors(self) -> Factors:
+        return self.sign_in.factors
+
+    @property
+    def enrolled(self) -> EnrolledFactors:
+        return self.sign_in.enrolled
 
     @property
     def steps(self) -> LoginSteps:
@@ -219,6 +229,7 @@ def _metrics(hot: HotStorage, people: People, lane: PasswordLane, directory: Pat
         store_types=tuple(STORE_TYPES),
         delivery_kinds=tuple(DeliveryKind),
         mail_templates=MAIL_TEMPLATES,
+        factors=FACTOR_NAMES,
         directory=directory,
     )
     counters, watch = hot.counters, metrics.watch

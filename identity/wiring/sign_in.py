@@ -4,8 +4,10 @@ import json
 from typing import Any
 
 from identity.account.account_pages import AccountPages
+from identity.account.factor_pages import FactorPages
 from identity.account.home_page import HomePage, StaticFiles
 from identity.account.routes import account_routes
+from identity.account.sealed_states import SealedStates
 from identity.account.sign_in import AccountSignIn
 from identity.authn.consent_pages import ConsentPages
 from identity.authn.login_pages import LoginPages
@@ -36,6 +38,16 @@ def account_page_routes(parts: Parts) -> list[Route]:
     return account_routes(
         account=AccountPages(
             parts.sessions, parts.consents, parts.cookies, parts.database, parts.pages, parts.base_url, parts.clock
+        ),
+        factors=FactorPages(
+            sessions=parts.sessions,
+            factors=parts.factors,
+            enrolled=parts.enrolled,
+            states=SealedStates(parts.sealer),
+            people=parts.people,
+            database=parts.database,
+            pages=parts.pages,
+            clock=parts.clock,
         ),
         sign_in=AccountSignIn(parts.flows, parts.cookies, parts.database, parts.clock),
         home=HomePage(parts.pages, parts.base_url, lambda: _demo(parts.settings)),

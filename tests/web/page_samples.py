@@ -64,6 +64,8 @@ def contexts(text: str = "sample", address: str = "https://app.example/cb") -> d
             "start_again_url": address,
         },
         "form_post.html": {"action": address, "parameters": [("code", text), (text, text)]},
+        **_factors(text, form | {"application": application, "user": user}),
+        "account_factors.html": form | {"user": user} | _account_factors(text),
         "continue.html": {"url": address, "application": application},
         "account.html": form | {"user": user} | _account(text, address),
         "device_code.html": form | {"user": user, "user_code": text, "error": "unknown"},
@@ -80,6 +82,37 @@ def contexts(text: str = "sample", address: str = "https://app.example/cb") -> d
             },
         },
         "demo_app.html": {"config": {"client_id": text, "discovery_url": address}},
+    }
+
+
+def _factors(text: str, shared: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The pages of factors, as in a sign-in; those on which one is added as in the account."""
+    shared = shared | {"authenticator": text, "other_ways": True, "can_cancel": True, "error": "refused"}
+    passkey = {"options": {"challenge": "AAAA", "user": {"name": text}}, "conditional": True}
+    session = {"field": "end-1", "user_agent": text, "address": text, "started_at": NOW, "last_seen_at": NOW}
+    drawing = {"size": 10, "path": "M0 0h7v1h-7z"}
+    return {
+        "choose_factor.html": shared | {"ways": ["FIDOAuthenticator", "totp", text], "enrolling": False},
+        "factors/identifier.html": shared | {"username": text, "passkey": passkey},
+        "factors/totp.html": shared,
+        "factors/recovery_code.html": shared,
+        "factors/email_code.html": shared | {"address": text, "resend": True, "minutes": 5, "length": 8},
+        "factors/passkey.html": shared | {"passkey": passkey},
+        "factors/session_limit.html": shared | {"sessions": [session], "limit": 1, "end_at_least": 1},
+        "factors/totp_enrol.html": shared
+        | {"state": text, "secret": text, "uri": "otpauth://totp/sample", "qr": drawing},
+        "factors/recovery_code_enrol.html": shared | {"state": text, "codes": [text]},
+        "factors/passkey_enrol.html": shared | {"state": text, "passkey": passkey, "label": text, "full": False},
+    }
+
+
+def _account_factors(text: str) -> dict[str, Any]:
+    factor = {"id": text, "authenticator": "totp", "label": text, "created_at": NOW, "last_used_at": NOW}
+    return {
+        "notice": "added",
+        "account_path": "/account",
+        "paths": {"totp": "/account/factors/app"},
+        "factors": [factor | {"codes_left": None}, factor | {"authenticator": text, "codes_left": 3}],
     }
 
 

@@ -183,3 +183,4 @@ PASSKEY = "FIDOAuthenticator"
 EMAIL_CODE = "email-otp-authenticator"
 RECOVERY_CODE = "backup-code-authenticator"
 SESSION_LIMIT = "SessionExecutor"
+FACTOR_NAMES = (BASIC, IDENTIFIER, TOTP, PASSKEY, EMAIL_CODE, RECOVERY_CODE, SESSION_LIMIT)

@@ -84,7 +84,7 @@ class PasskeyAuthenticator:
         return Begun(state=_new_challenge(attempt))
 
     async def page(self, attempt: Attempt) -> dict[str, Any]:
-        """`passkey`: `options` for `navigator.credentials.get` as JSON; `conditional`: the browser may offer passkeys in
+        """`passkey`: `options` of `navigator.credentials.get` as JSON; `conditional`: the browser may offer passkeys in
         the field of the name."""
         own = await self._factors.of_person(attempt, PASSKEY) if attempt.proven else []
         options = request_options(

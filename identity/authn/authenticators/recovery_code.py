@@ -14,7 +14,7 @@ from identity.authn.authenticators import (
     Rejected,
     Verified,
 )
-from identity.authn.enrolled_factors import FACTOR_NAMES, EnrolledFactors
+from identity.authn.enrolled_factors import LABELS, EnrolledFactors
 from identity.authn.factor_policy import FactorPolicy
 from identity.authn.one_time_codes import new_code, shown_code, typed_code
 from identity.domain.enrolled_factors import EnrolledFactor
@@ -67,9 +67,9 @@ class RecoveryCodeAuthenticator:
         async def write(batch: WriteBatch) -> None:
             await self._factors.use(batch, attempt, rest, factor.counter + 1)
             await self._factors.forgive(batch, attempt, factor.subject, TOTP)
-            left = {"left": str(codes_left(rest))}
-            await self._policy.note(batch, attempt, EventType.RECOVERY_CODE_USED, left)
-            await self._factors.tell(batch, attempt, "factor-used", factor)
+            left = str(codes_left(rest))
+            await self._policy.note(batch, attempt, EventType.RECOVERY_CODE_USED, {"left": left})
+            await self._factors.tell(batch, attempt, "factor-used", factor, left=left)
 
         self._policy.passed(RECOVERY_CODE)
         return Verified(person=attempt.person, amr=(AMR,), writes=write, counters=(admission.account,))
@@ -85,7 +85,7 @@ class RecoveryCodeAuthenticator:
         codes = attempt.state.get("codes")
         if attempt.person is None or not codes:
             return Rejected(error="expired")
-        kept = self._factors.new(attempt, RECOVERY_CODE, FACTOR_NAMES[RECOVERY_CODE])
+        kept = self._factors.new(attempt, RECOVERY_CODE, LABELS[RECOVERY_CODE])
         factor = replace(
             kept, document={"codes": [self._sealer.fingerprint(_text(kept, code)).hex() for code in codes]}
         )

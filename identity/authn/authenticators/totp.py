@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from identity.authn.authenticators import TOTP, Attempt, Begun, Kinds, PromptField, Rejected, Verified, Writes
-from identity.authn.enrolled_factors import FACTOR_NAMES, EnrolledFactors
+from identity.authn.enrolled_factors import LABELS, EnrolledFactors
 from identity.authn.factor_policy import FactorPolicy
 from identity.clock import seconds
 from identity.domain.enrolled_factors import EnrolledFactor
@@ -99,7 +99,7 @@ class TotpAuthenticator:
         if step is None:
             return await self._policy.turned_down(attempt, TOTP, "wrong_code")
         # The code counts as used: it opens nothing any more.
-        factor = self._factors.new(attempt, TOTP, FACTOR_NAMES[TOTP], secret=secret.encode(), counter=step)
+        factor = self._factors.new(attempt, TOTP, LABELS[TOTP], secret=secret.encode(), counter=step)
         return Verified(person=attempt.person, amr=(AMR,), writes=self._adding(attempt, factor))
 
     def _adding(self, attempt: Attempt, factor: EnrolledFactor) -> Writes:
