@@ -9,6 +9,7 @@ from identity.authn.login_flow import LoginFlows, OpenFlow
 from identity.authn.login_record import Denial
 from identity.authn.login_steps import LoginSteps, attempt_at
 from identity.authn.people import People
+from identity.authn.script_prompts import shown_prompt
 from identity.authn.shown_application import shown_application
 from identity.authn.sso_sessions import SsoSessions
 from identity.clock import Clock
@@ -137,7 +138,9 @@ class LoginPages:
         pending, form = flow.pending, form or {}
         status = _STATUS[error]
         if pending.kind == "prompt":
-            return await self._page(request, flow, "prompt.html", form=pending.template, data=pending.data)
+            return await self._page(
+                request, flow, "prompt.html", prompt=shown_prompt(pending.data), user=None, can_cancel=True
+            )
         course = Course(request=request, row=flow.row, record=flow.record, now=self._clock.now())
         person = await course.whom(self._people)
         name = form.get("authenticator") or pending.chosen

@@ -13,6 +13,7 @@ from identity.authn.assurance import acr_of, reaches
 from identity.authn.authenticators import (
     BASIC,
     PASSKEY,
+    RECOVERY_CODE,
     Attempt,
     Authenticator,
     Begun,
@@ -73,6 +74,9 @@ class LoginSteps:
             return
         course.change(pending=replace(pending, authenticators=tuple(usable), enrolling=enrolling))
         first = next((name for name in usable if name == BASIC), usable[0])
+        if enrolling and len(usable) > 1:
+            # What to add is the person's choice; what to use is shown at once, with the others a click away.
+            return
         await self.choose(course, first)
         if first == BASIC and PASSKEY in usable and person is None:
             await self._begin(course, PASSKEY)
@@ -210,8 +214,9 @@ class LoginSteps:
         return True
 
     def _enrols(self, name: str) -> bool:
+        """Recovery codes prove nothing when they are made, so that no step begins with them."""
         factor = self._factors.get(name)
-        return factor is not None and enrollable(factor) is not None
+        return factor is not None and name != RECOVERY_CODE and enrollable(factor) is not None
 
 
 def finish(course: Course) -> None:

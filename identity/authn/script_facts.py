@@ -11,7 +11,7 @@ from identity.web.messages import Request
 HEADERS = ("user-agent", "accept-language", "referer", "origin", "sec-ch-ua", "sec-ch-ua-platform", "sec-ch-ua-mobile")
 """Of a browser's request; what else it sends is nobody's business."""
 OUR_COOKIES = ("__Host-", "__Secure-", "sso-", "flow-", "opbs-")
-_SECRET = frozenset({"password", "code", "credential", "passkey", "csrf_token", "tokenResponse", "new_password"})
+_SECRET = frozenset({"password", "code", "OTPcode", "response", "tokenResponse", "csrf_token"})
 """Fields whose values prove something; a script is told how a step ended instead."""
 MAXIMUM_FIELDS = 30
 MAXIMUM_TEXT = 512

@@ -22,9 +22,9 @@ from adaptive_auth.evaluation import (
     Operation,
     Refused,
 )
+from adaptive_auth.journal import Entry
 from adaptive_auth.lane import Busy, Paused
 from adaptive_auth.lane import Unavailable as NoEngine
-from adaptive_auth.journal import Entry
 from adaptive_auth.replay import Runner, evaluate
 from identity.authn.assurance import REACHABLE_ACRS, acr_of, reaches
 from identity.authn.login_course import Course
@@ -35,6 +35,7 @@ from identity.authn.script_answers import ScriptAnswers
 from identity.authn.script_effects import ScriptEffects
 from identity.authn.script_facts import request_facts, shown_person
 from identity.authn.script_http import ScriptHttp
+from identity.authn.script_prompts import prompt_answers
 from identity.authn.sign_in_plan import Plan, entries_of_session
 from identity.authn.sign_in_scripts import SignInScripts
 from identity.domain.sessions import SsoSession
@@ -262,7 +263,8 @@ class ScriptedSteps:
         pending = course.record.pending
         assert pending is not None
         course.change(pending=None)
-        add_answer(course, pending.key, {"ok": True, "request": request_facts(course.request, form)})
+        answers = prompt_answers(pending.data, dict(form))
+        add_answer(course, pending.key, {"ok": True, "request": request_facts(course.request, answers)})
 
     def abort(self, course: Course, pending: Pending) -> bool:
         """The person gave up. True: the step has a callback for that, so the script says what is next."""
