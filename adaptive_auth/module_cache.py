@@ -19,7 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from adaptive_auth import guest
-from adaptive_auth.compile import GuestBroken, compile_guest, settings_of
+from adaptive_auth.compile import GuestBroken, settings_of
 from adaptive_auth.limits import Limits
 
 TAG_BYTES = 32
@@ -28,13 +28,13 @@ _FILE_LIMIT = 64 << 20
 
 
 def compiled_guest(limits: Limits, folder: Path | None, key: bytes = b"", *, anew: bool = False) -> bytes:
-    """From the cache in `folder`, or compiled in a child process and put there; without a folder, in this process.
+    """From the cache in `folder`, or compiled in a child process and put there; without a folder, not kept.
 
     `key` makes the file worthless to who can write it but does not know the key. `anew` passes the cached one over.
     A folder that others may write to is not used. Raises GuestBroken.
     """
     if folder is None:
-        return compile_guest(limits)
+        return _compile_in_child(limits)
     path = folder / _name(limits)
     private = _make_private(folder)
     code = _read(path, key) if private and not anew else None
@@ -117,13 +117,20 @@ def _tag(code: bytes, name: str, key: bytes) -> bytes:
 def _compile_in_child(limits: Limits) -> bytes:
     command = [sys.executable, "-m", "adaptive_auth.compile"]
     given = json.dumps(asdict(limits)).encode()
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     try:
         ended = subprocess.run(  # noqa: S603
-            command, input=given, capture_output=True, timeout=COMPILE_SECONDS, env=environment, check=False
+            command, input=given, capture_output=True, timeout=COMPILE_SECONDS, env=bare_environment(), check=False
         )
     except (OSError, subprocess.TimeoutExpired) as problem:
         raise GuestBroken(f"the compiler of the guest did not run: {problem}") from None
     if ended.returncode or not ended.stdout:
         raise GuestBroken(f"the guest was not compiled: {ended.stderr.decode('utf-8', 'replace')[-500:]}")
     return ended.stdout
+
+
+def bare_environment() -> dict[str, str]:
+    """For children: what Python needs to find its modules, and none of the server's settings."""
+    kept = {
+        name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR") if name in os.environ
+    }
+    return kept | {"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
