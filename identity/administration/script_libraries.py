@@ -166,7 +166,7 @@ async def _bundle_anew(transaction: Transaction, administration: Administration,
     await insert_bundle_of(transaction, administration, owner.tenant, user.verified)
     hash = user.verified.script.hash
     await scripts.mark_published(transaction, owner.tenant.id, owner.key, version.number, hash=hash, at=now)
-    await point_to(transaction, owner, sign_in_script=hash)
+    await point_to(transaction, owner, now, sign_in_script=hash)
 
 
 async def _decides(transaction: Transaction, owner: Owner) -> str:

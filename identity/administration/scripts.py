@@ -145,7 +145,7 @@ async def rollback(
 async def unpublish(administration: Administration, owner: Owner, *, by: Caller | None = None) -> None:
     """No script decides any more; logins that have begun go on with the one they pinned."""
     async with administration.database.transaction() as transaction:
-        await point_to(transaction, owner, sign_in_script="")
+        await point_to(transaction, owner, administration.clock.now(), sign_in_script="")
         await _record(transaction, administration, owner, EventType.SCRIPT_UNPUBLISHED, None, by)
 
 
@@ -166,7 +166,7 @@ async def set_shadow(
             await insert_bundle_of(transaction, administration, owner.tenant, verified)
         if owner.shadow != hash and owner.shadow:
             await forget_shadow_comparisons(transaction, owner.tenant.id, owner.shadow)
-        await point_to(transaction, owner, shadow_script=hash)
+        await point_to(transaction, owner, administration.clock.now(), shadow_script=hash)
         await _record(transaction, administration, owner, EventType.SCRIPT_SHADOWED, version, by)
     return hash
 
@@ -210,16 +210,20 @@ async def diff(administration: Administration, owner: Owner, old: int, new: int)
     return "".join(f"{line}\n" for line in lines)
 
 
-async def point_to(transaction: Transaction, owner: Owner, **hashes: str) -> None:
+async def point_to(transaction: Transaction, owner: Owner, now: int, **hashes: str) -> None:
     """Set `sign_in_script` or `shadow_script`, as an update of the application or tenant: every cache sees it."""
     tenant = owner.tenant
     if owner.application is not None:
         application = await lock_application(transaction, tenant, owner.application.client_id)
+        if "sign_in_script" in hashes and application.sign_in_script:
+            await scripts.leave_bundle(transaction, tenant.id, application.sign_in_script, now)
         await applications.update_application(transaction, tenant.id, replace(application, **hashes))  # type: ignore[arg-type]
         return
     locked = await tenants.lock_tenant(transaction, tenant.handle)
     if locked is None:
         raise IdentityError("unknown_tenant", f"There is no tenant {tenant.handle!r}.", status=404)
+    if "sign_in_script" in hashes and locked.settings.sign_in_script:
+        await scripts.leave_bundle(transaction, tenant.id, locked.settings.sign_in_script, now)
     settings = replace(locked.settings, **hashes)  # type: ignore[arg-type]
     await tenants.update_tenant(transaction, replace(locked, settings=settings))
 
@@ -265,7 +269,7 @@ async def _publish(
     await scripts.mark_published(
         transaction, tenant, owner.key, version.number, hash=version.hash, at=version.published_at
     )
-    await point_to(transaction, owner, sign_in_script=version.hash)
+    await point_to(transaction, owner, version.published_at, sign_in_script=version.hash)
     await _record(transaction, administration, owner, EventType.SCRIPT_PUBLISHED, version, by)
 
 

@@ -20,7 +20,8 @@ def steps_problem(steps: Sequence[SignInStep]) -> str | None:
             return f"Step {number} of sign_in_steps needs at least one factor."
         unknown = [name for name in step.authenticators if name not in FACTOR_NAMES]
         if unknown:
-            return f"Step {number} of sign_in_steps: there is no factor {unknown[0]!r}; there are {', '.join(FACTOR_NAMES)}."
+            known = ", ".join(FACTOR_NAMES)
+            return f"Step {number} of sign_in_steps: there is no factor {unknown[0]!r}; there are {known}."
         if len(set(step.authenticators)) < len(step.authenticators):
             return f"Step {number} of sign_in_steps names a factor twice."
     if steps and not _IDENTIFYING.issuperset(steps[0].authenticators):

@@ -83,7 +83,8 @@ class Rehearsal:
         steps: tuple[tuple[str, ...], ...] | None = None,
         secrets: Collection[str] = (),
     ) -> None:
-        self._engine = engine
+        self.engine = engine
+        """May be exchanged between two comparisons, not during one."""
         self._script = script
         self._steps = steps
         self._secrets = tuple(secrets)
@@ -96,7 +97,7 @@ class Rehearsal:
             self._answer_all(history, operation)
         facts = self._facts(recording)
         for _ in range(MAXIMUM_ROUNDS):
-            evaluation = evaluate_now(self._engine, self._script, facts, history.journal, lenient=True)
+            evaluation = evaluate_now(self.engine, self._script, facts, history.journal, lenient=True)
             if not isinstance(evaluation, Asked) or not self._answer_more(history, evaluation.operations[0]):
                 return _outcome(recording, history, evaluation, facts)
         return Outcome("unknown", _before(recording), "not known", "it asks for more than the recording can answer")
