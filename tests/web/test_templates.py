@@ -30,7 +30,8 @@ IDS = {
     "form_post.html": {"form-post", "form-post-submit"},
     "continue.html": {"continue"},
     "account.html": {"applications", "sessions", "notice", "sign-out", "waiting-requests"},
-    "home.html": {"discovery", "account", "demo-app"},
+    "home.html": {"discovery", "account", "demo-app", "demo-mailbox"},
+    "mailbox.html": {"mails"},
     "demo_app.html": {
         "demo-config",
         "demo-sign-in",
