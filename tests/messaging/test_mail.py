@@ -140,6 +140,7 @@ def test_sent_after_a_restart(outbox_engine: HotEngine, mails: MailServer) -> No
     async def dies(office: MailOffice) -> None:
         await office.mail()
         await office.courier.dispatch()
+        await asyncio.to_thread(mails.wait_until_asked)
 
     run(outbox_engine, dies, smtp(mails))
 

@@ -60,6 +60,7 @@ class MailServer:
         self.offers_starttls = mode == "starttls"
         self._answers: dict[str, list[str]] = {}
         self._silent: dict[str, Event] = {}
+        self._asked = Event()
         self._arrived = Condition()
         self._open: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -72,9 +73,12 @@ class MailServer:
         self._answers[verb] = list(replies)
 
     def silent_at(self, verb: str) -> Event:
-        """Say nothing to this command until the event is set."""
+        """Say nothing to this command until the event is set; `wait_until_asked` tells when it came."""
         self._silent[verb] = Event()
         return self._silent[verb]
+
+    def wait_until_asked(self) -> None:
+        assert self._asked.wait(15), "the command did not come"
 
     def wait_for(self, count: int = 1, seconds: float = 15) -> list[Mail]:
         with self._arrived:
@@ -93,6 +97,7 @@ class MailServer:
 
     def reply(self, verb: str, usual: str) -> str:
         if verb in self._silent:
+            self._asked.set()
             self._silent[verb].wait(30)
         given = self._answers.get(verb)
         if not given:
