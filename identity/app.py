@@ -19,6 +19,7 @@ from identity.demo import ensure_demo_data
 from identity.domain.tenants import ROOT_HANDLE
 from identity.jobs import Deliveries, Purge, publish_metrics
 from identity.messaging.courier import Courier
+from identity.messaging.mail import CAPTURED
 from identity.messaging.outbox import Outbox
 from identity.operations import Operations
 from identity.storage import authorization_tables, sign_in_tables, tables, tenants
@@ -159,6 +160,8 @@ class Server:
         configure_logging(self.settings)
         await self.foundation.open()
         await self.parts.hot.open()
+        if self.settings.smtp_host is None:
+            self.parts.log.info(CAPTURED)
         self._tasks = [
             asyncio.create_task(self._purge.run()),
             asyncio.create_task(self._deliveries.run()),
