@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -83,7 +84,7 @@ def test_a_code_of_another_flow_person_or_sending(bench: FactorBench, timed: Tim
 
 
 @pytest.mark.parametrize("attributes", [{}, {"email": "jane@example.org"}, {"email": "", "email_verified": True}])
-def test_only_to_a_verified_address(bench: FactorBench, timed: TimedSite, attributes: dict[str, object]) -> None:
+def test_only_to_a_verified_address(bench: FactorBench, timed: TimedSite, attributes: dict[str, Any]) -> None:
     """Attack 19."""
     person = timed.person("someone", **attributes)
     assert not bench.is_usable(EMAIL_CODE, person)

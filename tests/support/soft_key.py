@@ -84,4 +84,5 @@ class SoftKey:
 def _bytes(text: str) -> bytes:
     from identity.authn.authenticators.passkey_options import base64url_bytes
 
-    return base64url_bytes(text)
+    plain: bytes = base64url_bytes(text)
+    return plain
