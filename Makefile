@@ -13,7 +13,7 @@ BIN := .venv/bin
 SERVE := .venv/.ready-to-serve
 TEST := .venv/.ready-to-test
 
-.PHONY: help serve test test-fast check format docs bench lock migration packages clean
+.PHONY: help serve test test-fast check format docs bench guest lock migration packages clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ docs: $(TEST) ## write the generated pages: configuration, events, specification
 
 bench: $(TEST) packages ## measure CPU, latency and memory on both databases (ARGS)
 	$(BIN)/python -m tests.bench $(ARGS)
+
+guest: $(TEST) ## build the engine of the sign-in scripts from its pinned sources
+	tools/build_guest
 
 lock: $(TEST) ## refresh the lock files (ARGS=--upgrade for newer releases)
 	tools/lock $(ARGS)

@@ -15,6 +15,10 @@ class Entry:
     outcome: Outcome
     at: int
     subject: str = ""
+    amr: tuple[str, ...] = ()
+    """The methods that were shown (RFC 8176 §2)."""
+    reused: bool = False
+    """Shown earlier in the running session, not asked for again."""
 
 
 Journal = tuple[Entry, ...]

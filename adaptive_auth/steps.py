@@ -40,7 +40,7 @@ class Done:
 
     @property
     def subject(self) -> str:
-        return self.entries[0].subject
+        return next(entry.subject for entry in self.entries if entry.subject)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +60,10 @@ def decide(definition: Definition, journal: Journal) -> Need | Done | Denied:
         if entry is None:
             return Need(number, step.authenticators)
         satisfied.append(entry)
-    if not satisfied or not satisfied[0].subject:
+    subjects = {entry.subject for entry in satisfied if entry.subject}
+    if not subjects:
         return Denied("nobody_identified")
-    if any(entry.subject != satisfied[0].subject for entry in satisfied):
+    if len(subjects) > 1:
         return Denied("two_people")
     return Done(tuple(satisfied))
 

@@ -21,7 +21,7 @@ from identity.jobs import Deliveries, Purge, publish_metrics
 from identity.messaging.courier import Courier
 from identity.messaging.outbox import Outbox
 from identity.operations import Operations
-from identity.storage import authorization_tables, tables, tenants
+from identity.storage import authorization_tables, sign_in_tables, tables, tenants
 from identity.storage.configuration import Configuration
 from identity.storage.database import Database
 from identity.storage.installation import check_master_key
@@ -44,7 +44,7 @@ from identity.wiring.sign_in import account_page_routes, sign_in_routes
 from userstores.passwords import PasswordLane
 from userstores.sql import tables as user_tables
 
-METADATAS = (tables.metadata, authorization_tables.metadata, user_tables.metadata)
+METADATAS = (tables.metadata, authorization_tables.metadata, sign_in_tables.metadata, user_tables.metadata)
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 

@@ -37,6 +37,8 @@ class Purpose(StrEnum):
     """Revocation events, to gateways."""
     ISSUER_KEYS = "issuer_keys"
     """Keys of trusted token issuers."""
+    SCRIPT = "script"
+    """HTTP calls of sign-in scripts, to the hosts that their tenant has listed."""
 
 
 class Settings(BaseSettings):
@@ -90,13 +92,26 @@ class Settings(BaseSettings):
         None,
         description="The address of `mtls_endpoint_aliases`. Default: the base URL's host with `mtls_port`.",
     )
+    script_isolation: Literal["auto", "required", "preferred", "off"] = Field(
+        "auto",
+        description="Where sign-in scripts run: in locked worker processes or not at all (`required`), in this process "
+        "where those cannot be had (`preferred`), always in this process (`off`). `auto` is `required` as soon as "
+        "there is more than one tenant, and `preferred` before.",
+    )
+    script_threads: int = Field(
+        0, ge=0, le=64, description="Scripts that run at once; 0 is one less than the machine has cores."
+    )
+    network_databases: tuple[Path, ...] = Field(
+        (),
+        description="Files in MaxMind's format (city, country, ASN) that tell sign-in scripts where an address is.",
+    )
     metrics_from: tuple[str, ...] = Field(
         ("127.0.0.0/8", "::1/128"), description="Networks that may read `/metrics`, directly and not through a proxy."
     )
     outbound_allow: dict[Purpose, tuple[str, ...]] = Field(
         {},
         description="Whom the server may call beyond public https addresses, by purpose (`client_metadata`, `logout`, "
-        "`ciba_ping`, `notify`, `issuer_keys`), in the environment as JSON: "
+        "`ciba_ping`, `notify`, `issuer_keys`, `script`), in the environment as JSON: "
         '`{"notify": ["am.example.internal", "10.2.0.0/16"]}`. A host (`*.` for all below it, `:port` for one port '
         "only) or a network may then be a private address; `http://host` may also be called without TLS. Link-local "
         "and metadata addresses are never called, loopback in test mode only.",

@@ -22,3 +22,8 @@ def new_secret() -> str:
 def new_trace_id() -> str:
     """128 random bits as 32 hexadecimal digits (W3C Trace Context §3.2.2.3)."""
     return os.urandom(16).hex()
+
+
+def random_bytes(count: int) -> bytes:
+    """For keys and nonces."""
+    return os.urandom(count)

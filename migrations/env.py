@@ -4,12 +4,14 @@ from alembic import context
 from sqlalchemy import Connection
 
 import identity.storage.authorization_tables
+import identity.storage.sign_in_tables
 import identity.storage.tables
 import userstores.sql.tables
 
 METADATAS = [
     identity.storage.tables.metadata,
     identity.storage.authorization_tables.metadata,
+    identity.storage.sign_in_tables.metadata,
     userstores.sql.tables.metadata,
 ]
 

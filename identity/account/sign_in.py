@@ -4,6 +4,7 @@ import json
 
 from identity.authn.cookies import Cookies
 from identity.authn.login_flow import FlowNotFound, LoginFlows, LoginRecord
+from identity.authn.sign_in_plan import plan_of
 from identity.clock import Clock
 from identity.domain.applications import ApplicationId
 from identity.storage import login_flows
@@ -25,11 +26,12 @@ class AccountSignIn:
 
     async def start(self, request: Request) -> Response:
         flow, value = await self._flows.begin(
-            request.tenant,
-            application=OUR_OWN,
+            request,
+            application=None,
             return_path=f"{request.tenant.prefix}/account/sign-in/{{flow}}",
             request=json.dumps({"next": request.query().get("next", "")}),
             record=LoginRecord(application_host=""),
+            plan=plan_of(request.tenant, None),
         )
         response = redirect(f"{request.tenant.prefix}/login/{flow.id}")
         self._cookies.set_flow(response, flow.id, value, request.tenant.settings.flow_lifetime)

@@ -44,6 +44,10 @@ class Cookies:
     def browser_state_name(self, tenant: TenantConfiguration) -> str:
         return self._name(f"opbs-{tenant.tenant.handle}")
 
+    def set_device(self, response: Response, tenant: TenantConfiguration, marks: str, max_age: int) -> None:
+        """Who has signed in with this browser before (`devices`); gives nobody any right."""
+        self._write(response, self._name(f"device-{tenant.tenant.handle}"), marks, max_age)
+
     def flow(self, request: Request, flow: str) -> str | None:
         return self._read(request, self._name(f"flow-{flow}"))
 

@@ -1,78 +1,45 @@
 """The only driver of a login. A flow is a row; GET and POST of its page come here, on any worker, any number of times.
 
-load the row → `adaptive_auth.steps.decide` → answer the need (a page, a factor) → save where the version is still the
-one that was read. The loser of a race reads again; after a crash a reload goes on.
+load the row → settle what follows from what has happened (`login_steps`, or a script by `scripted_steps`) → ask the
+person, or end (`login_end`) → save where the version is still the one that was read. The loser of a race reads again;
+after a crash a reload goes on.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
 
-import msgspec
-
-from adaptive_auth.journal import Entry
-from adaptive_auth.steps import Definition, Denied, Done, Need, Step, decide
-from identity.authn.authenticators import password
-from identity.authn.authenticators.password import PasswordAnswer, PasswordAuthenticator
+from identity.authn.authenticators import Refusal
 from identity.authn.cookies import Cookies
-from identity.authn.people import Person
-from identity.authn.session_state import SessionStates
+from identity.authn.login_course import Course
+from identity.authn.login_end import LoginEnd
+from identity.authn.login_record import (
+    ConsentQuestion,
+    Denial,
+    LoginRecord,
+    Pending,
+    open_record,
+    seal_record,
+)
+from identity.authn.login_steps import LoginSteps
+from identity.authn.script_facts import login_facts
+from identity.authn.scripted_steps import ScriptedSteps
+from identity.authn.sign_in_plan import Plan, entries_of_session
 from identity.authn.sso_sessions import SsoSessions
 from identity.clock import SECOND, Clock
-from identity.domain.applications import ApplicationId
+from identity.domain.applications import Application, ApplicationId
 from identity.domain.login_flows import FlowId, LoginFlow
 from identity.domain.sessions import SessionId, SsoSession
-from identity.domain.users import Subject
-from identity.errors import IdentityError
+from identity.errors import IdentityError, Unavailable
 from identity.ids import new_id, new_secret
-from identity.secrets import token_hash
-from identity.storage import attempts, login_flows, sso_sessions
+from identity.secrets import Sealer, token_hash
+from identity.storage import applications, login_flows, sso_sessions
 from identity.storage.configuration import TenantConfiguration
 from identity.storage.database import Database
-from identity.storage.subjects import ensure_subject, find_subject_of_user
 from identity.storage.write_batch import WriteBatch
-from identity.telemetry import Metrics
 from identity.web.messages import Request, Response
-from userstores.spi import StoreUser
+from userstores.spi import StoreUnavailable
 
-PASSWORD_ONLY = Definition((Step((password.NAME,)),))
-
-
-@dataclass(frozen=True, slots=True)
-class ConsentQuestion:
-    """What the consent page asks about."""
-
-    scope: str
-    """Each scope may be left out by the person; one that stands for requested claims was perhaps not asked for."""
-    details: str = ""
-    """JSON of `authorization_details` (RFC 9396), allowed or refused as a whole."""
-    resources: str = ""
-    """The resource indicators that it is for, space-separated."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoginRecord:
-    """What the flow's row keeps beside the protocol's request: how to greet the person, and the journal."""
-
-    application_host: str
-    form_action: tuple[str, ...] = ()
-    """CSP sources that the last form of the flow may lead to: the redirect address's origin."""
-    login_hint: str = ""
-    ui_locales: str = ""
-    choose_account: bool = False
-    """Show the account chooser first (`prompt=select_account`)."""
-    reauthenticate: bool = False
-    """The running session does not answer the request (`prompt=login`, `max_age`): choosing it asks the password."""
-    entries: tuple[Entry, ...] = ()
-    question: ConsentQuestion | None = None
-    """What the consent page asks about, once it is due."""
-    allowed_scope: str | None = None
-    """What the person allowed on the consent page; None until asked."""
-    undecided: bool = False
-    """The request came by POST and has not been looked at with the browser's cookies yet."""
-    denied: bool = False
-    """The person refused on the consent page."""
-    native: bool = False
-    """The application signs the person in by JSON: no browser stands behind the flow, and no page goes on with it."""
+__all__ = ["ConsentQuestion", "FlowNotFound", "LoginFlows", "LoginRecord", "OpenFlow"]
 
 
 class FlowNotFound(IdentityError):
@@ -95,73 +62,100 @@ class OpenFlow:
     row: LoginFlow
     record: LoginRecord
     cookie: str
-    state: Need | Done | Denied
 
     @property
     def needs_sign_in(self) -> bool:
-        return isinstance(self.state, Need)
+        return not self.record.verdict
 
     @property
     def denied(self) -> bool:
-        return isinstance(self.state, Denied)
+        return self.record.verdict == "denied"
+
+    @property
+    def pending(self) -> Pending:
+        assert self.record.pending is not None
+        return self.record.pending
 
 
 class LoginFlows:
     def __init__(
         self,
+        *,
         database: Database,
         sessions: SsoSessions,
-        authenticator: PasswordAuthenticator,
+        steps: LoginSteps,
+        scripts: ScriptedSteps,
+        end: LoginEnd,
         cookies: Cookies,
-        states: SessionStates,
-        metrics: Metrics,
+        sealer: Sealer,
         clock: Clock,
     ) -> None:
         self._database = database
         self._sessions = sessions
-        self._authenticator = authenticator
+        self._steps = steps
+        self._scripts = scripts
+        self._end = end
         self._cookies = cookies
-        self._states = states
-        self._metrics = metrics
+        self._sealer = sealer
         self._clock = clock
 
     async def begin(
         self,
-        tenant: TenantConfiguration,
+        http: Request,
         *,
-        application: ApplicationId,
+        application: Application | None,
         return_path: str,
         request: str,
         record: LoginRecord,
+        plan: Plan,
         session: SsoSession | None = None,
+        running: SsoSession | None = None,
     ) -> tuple[LoginFlow, str]:
         """A new flow and its cookie value; `{flow}` in `return_path` becomes its id.
 
-        With `session` nobody has to sign in: it goes straight to consent.
+        With `session` nobody has to sign in: it goes straight to consent. `running` has shown some of the steps, and
+        only what is missing is asked for.
         """
         now = self._clock.now()
         value = new_secret()
-        if session is not None:
-            record = replace(record, entries=(_success(session.subject, session.auth_time),))
         flow_id = FlowId(new_id())
+        record = replace(
+            record,
+            application=application.client_id if application is not None else "",
+            trace=http.trace_id,
+            started_at=now,
+            steps=plan.steps,
+            wanted_acr=plan.wanted_acr,
+            accepted_acrs=plan.accepted_acrs,
+            required_acr=application.minimum_acr if application is not None else "",
+            shadow=plan.shadow,
+            facts={**record.facts, **login_facts(http, application, record.facts)},
+        )
+        if session is not None:
+            record = replace(record, verdict="done", subject=session.subject)
+        elif plan.script:
+            record = await self._scripts.begin(http, plan, record)
+        if running is not None and session is None and not plan.script:
+            entries = entries_of_session(plan.steps, running)
+            record = replace(record, entries=entries, subject=running.subject if entries else "")
         flow = LoginFlow(
-            tenant=tenant.id,
+            tenant=http.tenant.id,
             id=flow_id,
             version=1,
             cookie_hash=token_hash(value),
-            application=application,
+            application=application.id if application is not None else ApplicationId(""),
             return_path=return_path.format(flow=flow_id),
             request=request,
-            journal=_encode(record),
+            journal=seal_record(self._sealer, http.tenant.id, flow_id, record),
             session=session.id if session is not None else None,
             created_at=now,
-            expires_at=now + tenant.settings.flow_lifetime * SECOND,
+            expires_at=now + http.tenant.settings.flow_lifetime * SECOND,
         )
         await login_flows.insert_login_flow(self._database, flow)
         return flow, value
 
     async def open(self, request: Request) -> OpenFlow:
-        """The flow named by the path, for the browser that began it. Raises FlowNotFound."""
+        """The flow named by the path, for the browser that began it, settled. Raises FlowNotFound, Unavailable."""
         cookie = self._cookies.flow(request, request.path_value)
         if cookie is None:
             raise FlowNotFound("no flow cookie")
@@ -170,7 +164,7 @@ class LoginFlows:
     async def open_native(self, request: Request, flow: str, secret: str) -> OpenFlow:
         """A flow that an application began for itself, by its id and what the cookie of a browser would be.
 
-        Raises FlowNotFound.
+        Raises FlowNotFound, Unavailable.
         """
         return await self._open(request, flow, secret, native=True)
 
@@ -180,85 +174,165 @@ class LoginFlows:
             raise FlowNotFound("unknown flow or foreign cookie")
         if row.consumed_at is not None:
             raise FlowNotFound("used up")
-        record = msgspec.json.decode(row.journal, type=LoginRecord)
+        record = open_record(self._sealer, row.tenant, row.id, row.journal)
         if record.native != native:
             raise FlowNotFound("begun by another door")
-        return OpenFlow(row, record, cookie, decide(PASSWORD_ONLY, record.entries))
+        # Every page, event and log line of one login has one trace id.
+        request.adopt_trace(record.trace)
+        return OpenFlow(row, record, cookie)
 
-    async def answer_password(
-        self, request: Request, flow: OpenFlow, *, username: str, secret: str, remember: bool, response: Response | None
-    ) -> PasswordAnswer:
-        """Try a password; on success the flow is done, and `response` carries the new cookies.
+    async def settle(self, request: Request, flow: OpenFlow, response: Response | None) -> OpenFlow:
+        """Go on until somebody is needed or the login has ended; where it stands then. Changes nothing when it stands
+        there already, so that a page may be loaded any number of times.
+
+        `response` carries what a script or the end of the login puts into it. Raises FlowNotFound, Unavailable.
+        """
+        if flow.record.verdict or flow.record.pending is not None or flow.record.undecided:
+            return flow
+        course = await self._course(request, flow, response)
+        return await self._advance(course, flow, response)
+
+    async def answer(
+        self, request: Request, flow: OpenFlow, form: Mapping[str, str], *, response: Response | None
+    ) -> tuple[OpenFlow, Refusal | None]:
+        """Take one answer to what is asked; where the login stands then, and what was wrong with the answer.
 
         Without a response no browser is there: its cookies, if any came, are not looked at, and none are made.
         """
-        answer = await self._authenticator.authenticate(request, username, secret, self._clock.now())
-        if answer.user is None:
-            if answer.error == "refused":
-                await self._note(flow, "failed")
-            return answer
-        running = await self._sessions.current(request) if response is not None else None
-        now = self._clock.now()
-        cookie = new_secret() if response is not None else flow.cookie
-        subject = await self._subject(request.tenant, answer.user, now)
-        if not subject.enabled:
-            return await self._authenticator.refuse_disabled(request, answer, now)
+        pending = flow.record.pending
+        if pending is None:
+            return flow, None
+        course = await self._course(request, flow, response)
+        if form.get("remember") == "yes":
+            course.change(remember=True)
+        try:
+            if pending.kind == "prompt":
+                error = None
+                self._scripts.answer_prompt(course, form)
+            else:
+                name = form.get("authenticator") or pending.chosen
+                if name not in pending.authenticators:
+                    raise FlowNotFound("a factor that this step does not offer")
+                error = await self._steps.judge(course, name, form)
+                if course.record.script is not None and course.record.pending is None:
+                    self._scripts.answer_step(course, pending, form)
+        except StoreUnavailable as unavailable:
+            raise _unavailable(unavailable) from None
+        return await self._advance(course, flow, response), error
+
+    async def choose(self, request: Request, flow: OpenFlow, name: str) -> tuple[OpenFlow, Refusal | None]:
+        """Another factor of the same step, or its code once more; empty: the page that asks which."""
+        pending = flow.record.pending
+        if pending is None or pending.kind != "step" or (name and name not in pending.authenticators):
+            raise FlowNotFound("a factor that this step does not offer")
+        course = await self._course(request, flow, None)
+        try:
+            error = await self._steps.choose(course, name)
+        except StoreUnavailable as unavailable:
+            raise _unavailable(unavailable) from None
+        return await self._advance(course, flow, None), error
+
+    async def _advance(self, course: Course, flow: OpenFlow, response: Response | None) -> OpenFlow:
+        """Settle, end, save: everything that has happened in one transaction. Raises FlowNotFound when it was lost."""
+        try:
+            if course.record.script is not None:
+                await self._scripts.settle(course, self._save)
+            else:
+                await self._steps.settle(course)
+            batch = WriteBatch()
+            end = await self._end.note(batch, course, response is not None) if course.record.verdict else None
+        except StoreUnavailable as unavailable:
+            raise _unavailable(unavailable) from None
+        await course.note(batch)
+        cookie = new_secret() if end is not None and response is not None and end.session is not None else flow.cookie
+        row = await self._write(batch, course, cookie, end.session if end is not None else course.row.session)
+        if end is not None:
+            self._end.told(course, end, response)
+        if response is not None:
+            response.headers.extend(course.headers)
+            if cookie != flow.cookie:
+                self._cookies.set_flow(response, row.id, cookie, course.request.tenant.settings.flow_lifetime)
+        return OpenFlow(row, course.record, cookie)
+
+    async def _save(self, course: Course) -> None:
+        """Keep where the course stands, before something is done that must not be done twice."""
         batch = WriteBatch()
-        session, value = await self._sessions.begin(
-            batch, request, Person(answer.user, subject), running=running, remember=remember, amr=password.AMR
+        await course.note(batch)
+        course.writes.clear()
+        course.row = await self._write(batch, course, None, course.row.session)
+
+    async def _write(
+        self, batch: WriteBatch, course: Course, cookie: str | None, session: SessionId | None
+    ) -> LoginFlow:
+        row = course.row
+        changed = replace(
+            row,
+            version=row.version + 1,
+            journal=seal_record(self._sealer, row.tenant, row.id, course.record),
+            session=session,
+            cookie_hash=token_hash(cookie) if cookie is not None else row.cookie_hash,
         )
-        for counter in answer.counters:
-            await attempts.clear_tries(batch, request.tenant.id, counter)
-        record = replace(flow.record, entries=(*flow.record.entries, _success(subject.id, now)))
-        await login_flows.save_login_flow(
-            batch, flow.row, journal=_encode(record), session=session.id, cookie_hash=token_hash(cookie)
-        )
+        await login_flows.save_login_flow(batch, row, changed)
         batch.expect_one()
         if not await self._database.commit(batch):
             raise FlowNotFound("two tabs at once, or the session ended meanwhile")
-        self._metrics.sign_in("succeeded")
-        if response is None:
-            return answer
-        # Each use prolongs the session's row, not the cookie: it has to last as long as the session possibly can.
-        self._cookies.set_session(
-            response, request.tenant, value, request.tenant.settings.session_absolute if remember else None
-        )
-        self._states.show(request, response, session)
-        self._cookies.set_flow(response, flow.row.id, cookie, request.tenant.settings.flow_lifetime)
-        return answer
+        return changed
 
-    async def _subject(self, tenant: TenantConfiguration, user: StoreUser, now: int) -> Subject:
-        """Who this person is in tokens; written only at the first sign-in and after a renaming."""
-        known = await find_subject_of_user(self._database, tenant.id, user.store, user.id)
-        if known is not None and known.username == user.username:
-            return known
-        async with self._database.transaction() as transaction:
-            return await ensure_subject(
-                transaction, tenant.id, store=user.store, external_id=user.id, username=user.username, now=now
+    async def _course(self, request: Request, flow: OpenFlow, response: Response | None) -> Course:
+        application = None
+        if flow.row.application:
+            application = await applications.find_application_by_id(
+                self._database, request.tenant.id, flow.row.application
             )
+        session = await self._sessions.current(request) if not flow.record.native else None
+        return Course(
+            request=request,
+            row=flow.row,
+            record=flow.record,
+            now=self._clock.now(),
+            application=application,
+            session=session,
+        )
 
-    async def go_on_with_session(self, flow: OpenFlow, session: SsoSession) -> None:
-        """The person chose the account that is signed in already."""
-        record = replace(flow.record, entries=(_success(session.subject, session.auth_time),))
-        await self._save(flow, record, session.id)
+    async def go_on_with_session(self, request: Request, flow: OpenFlow, session: SsoSession) -> OpenFlow:
+        """The person chose the account that is signed in already: what it has shown is not asked for again."""
+        record = replace(
+            flow.record,
+            choose_account=False,
+            entries=entries_of_session(flow.record.steps, session),
+            subject=session.subject,
+            pending=None,
+        )
+        return await self._change(flow, record)
 
-    async def use_another_account(self, flow: OpenFlow, *, login_hint: str = "") -> None:
+    async def use_another_account(self, flow: OpenFlow, *, login_hint: str = "") -> OpenFlow:
         record = replace(flow.record, choose_account=False, login_hint=login_hint or flow.record.login_hint)
-        await self._save(flow, record, flow.row.session)
+        return await self._change(flow, record)
 
-    async def cancel(self, flow: OpenFlow) -> None:
+    async def cancel(self, request: Request, flow: OpenFlow) -> OpenFlow:
         """The person gave up: the protocol answers `access_denied`."""
-        await self._note(flow, "cancelled")
+        course = await self._course(request, flow, None)
+        pending = flow.record.pending
+        if pending is not None and course.record.script is not None and self._scripts.abort(course, pending):
+            return await self._advance(course, flow, None)
+        course.deny(Denial(reason="cancelled"))
+        return await self._advance(course, flow, None)
 
     async def ask_consent(self, flow: OpenFlow, question: ConsentQuestion) -> None:
         """Consent is due: the consent page may ask."""
-        await self._save(flow, replace(flow.record, question=question), flow.row.session)
+        await self._change(flow, replace(flow.record, question=question))
 
     async def answer_consent(self, flow: OpenFlow, allowed_scope: str | None) -> None:
         """What the person allowed, or None for a refusal."""
-        await self._save(
-            flow, replace(flow.record, allowed_scope=allowed_scope, denied=allowed_scope is None), flow.row.session
-        )
+        await self._change(flow, replace(flow.record, allowed_scope=allowed_scope, denied=allowed_scope is None))
+
+    async def _change(self, flow: OpenFlow, record: LoginRecord) -> OpenFlow:
+        """Save; the loser of a race changes nothing, and sees with its next request what the winner did."""
+        row = flow.row
+        changed = replace(row, version=row.version + 1, journal=seal_record(self._sealer, row.tenant, row.id, record))
+        if not await login_flows.save_login_flow(self._database, row, changed):
+            return flow
+        return replace(flow, row=changed, record=record)
 
     async def session_of(self, tenant: TenantConfiguration, flow: OpenFlow) -> SsoSession | None:
         """The session that the finished flow stands on, while it lives."""
@@ -266,19 +340,6 @@ class LoginFlows:
             return None
         return await sso_sessions.find_session(self._database, tenant.id, flow.row.session, self._clock.now())
 
-    async def _note(self, flow: OpenFlow, outcome: Literal["failed", "cancelled"]) -> None:
-        entry = Entry(step=1, authenticator=password.NAME, outcome=outcome, at=self._clock.now())
-        await self._save(flow, replace(flow.record, entries=(*flow.record.entries, entry)), flow.row.session)
 
-    async def _save(self, flow: OpenFlow, record: LoginRecord, session: SessionId | None) -> None:
-        await login_flows.save_login_flow(
-            self._database, flow.row, journal=_encode(record), session=session, cookie_hash=flow.row.cookie_hash
-        )
-
-
-def _success(subject: str, at: int) -> Entry:
-    return Entry(step=1, authenticator=password.NAME, outcome="succeeded", at=at, subject=subject)
-
-
-def _encode(record: LoginRecord) -> str:
-    return msgspec.json.encode(record).decode()
+def _unavailable(error: StoreUnavailable) -> IdentityError:
+    return Unavailable(f"user store: {error}", retry_after=5)

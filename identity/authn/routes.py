@@ -26,7 +26,17 @@ def authn_routes(*, login: LoginPages, consent: ConsentPages) -> list[Route]:
             errors="page",
             same_origin=True,
             summary="Answer a sign-in step",
-            parameters=("username", "password", "remember", "action", "account", "csrf_token*"),
+            parameters=(
+                "username",
+                "password",
+                "remember",
+                "action",
+                "account",
+                "authenticator",
+                "code",
+                "credential",
+                "csrf_token*",
+            ),
         ),
         Route(
             name="consent",

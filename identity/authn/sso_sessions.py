@@ -21,9 +21,6 @@ from identity.storage.session_applications import ReachedApplication, list_appli
 from identity.storage.write_batch import WriteBatch
 from identity.web.messages import Request
 
-PASSWORD_ACR = "1"
-"""Authentication context class of one knowledge factor (ISO/IEC 29115 level 1)."""
-
 TOUCH_AFTER = 60 * SECOND
 """A session's last use is written at most this often."""
 
@@ -62,7 +59,9 @@ class SsoSessions:
         *,
         running: SsoSession | None,
         remember: bool,
+        acr: str,
         amr: str,
+        factors: str,
     ) -> tuple[SsoSession, str]:
         """Note a session for this person in `batch`; the session and its new cookie value.
 
@@ -73,7 +72,14 @@ class SsoSessions:
         value = new_secret()
         if running is not None and running.subject == person.subject.id:
             renewed = replace(
-                running, cookie_hash=token_hash(value), auth_time=now, last_seen_at=now, remembered=remember, amr=amr
+                running,
+                cookie_hash=token_hash(value),
+                auth_time=now,
+                last_seen_at=now,
+                remembered=remember,
+                acr=acr,
+                amr=amr,
+                factors=factors,
             )
             renewed = replace(renewed, expires_at=self._until(request.tenant, renewed, now))
             await sso_sessions.replace_session_cookie(
@@ -84,8 +90,9 @@ class SsoSessions:
                 at=now,
                 until=renewed.expires_at,
                 remembered=remember,
-                acr=PASSWORD_ACR,
+                acr=acr,
                 amr=amr,
+                factors=factors,
             )
             batch.expect_one()
             await self._record(batch, EventType.SESSION_REAUTHENTICATED, request, renewed)
@@ -93,7 +100,9 @@ class SsoSessions:
         if running is not None:
             reached = await list_applications_of_session(self._database, request.tenant.id, running.id)
             await self._end(batch, request, running, reached)
-        session = self._new_session(request, person, token_hash(value), remember, amr, now)
+        session = self._new_session(request, person, token_hash(value), now)
+        session = replace(session, remembered=remember, acr=acr, amr=amr, factors=factors)
+        session = replace(session, expires_at=self._until(request.tenant, session, now))
         await sso_sessions.insert_session(batch, session)
         await self._record(batch, EventType.SIGN_IN_SUCCEEDED, request, session)
         return session, value
@@ -128,10 +137,9 @@ class SsoSessions:
             await tell_subject_ended(self._outbox, writer, request.tenant, session.subject)
         await self._record(writer, EventType.SESSION_ENDED, request, session)
 
-    def _new_session(
-        self, request: Request, person: Person, cookie_hash: bytes, remember: bool, amr: str, now: int
-    ) -> SsoSession:
-        session = SsoSession(
+    @staticmethod
+    def _new_session(request: Request, person: Person, cookie_hash: bytes, now: int) -> SsoSession:
+        return SsoSession(
             tenant=request.tenant.id,
             id=SessionId(new_id()),
             cookie_hash=cookie_hash,
@@ -140,16 +148,16 @@ class SsoSessions:
             username=person.subject.qualified_username,
             display_name=person.display_name,
             auth_time=now,
-            acr=PASSWORD_ACR,
-            amr=amr,
-            remembered=remember,
+            acr="",
+            amr="",
+            factors="",
+            remembered=False,
             created_at=now,
             last_seen_at=now,
             expires_at=now,
             user_agent=(request.header(b"user-agent") or "")[:256],
             address=request.address,
         )
-        return replace(session, expires_at=self._until(request.tenant, session, now))
 
     @staticmethod
     def _until(tenant: TenantConfiguration, session: SsoSession, now: int) -> int:

@@ -10,6 +10,8 @@ class DeliveryKind(StrEnum):
     BACKCHANNEL_LOGOUT = "backchannel_logout"
     REVOCATION_EVENT = "revocation_event"
     CIBA_PING = "ciba_ping"
+    CLAIM_CHANGE = "claim_change"
+    """A claim that a sign-in script wrote, into its user store."""
     MAIL = "mail"
 
 

@@ -19,6 +19,10 @@ class EventType(StrEnum):
 
     SIGN_IN_SUCCEEDED = "user:session:started", "A person signed in and a session began."
     SIGN_IN_FAILED = "user:password:refused", "A sign-in try was refused (unknown name or wrong password)."
+    SIGN_IN_DENIED = (
+        "user:session:denied",
+        "A sign-in ended without a session: a script, a demand or a limit denied it.",
+    )
     ACCOUNT_LOCKED = "user:account:locked", "Too many failed tries: the account refuses sign-in for a while."
     FACTOR_REFUSED = "authn:factor:refused", "A code or passkey was wrong, used up, expired, or came during a lock."
     FACTORS_LOCKED = "authn:factor:locked", "Too many wrong codes: a person's second factors are refused for a while."

@@ -25,6 +25,8 @@ class SsoSession:
     auth_time: int
     acr: str
     amr: str
+    factors: str
+    """What was shown, as `factor=method+method` separated by spaces: `BasicAuthenticator=pwd totp=otp`."""
     remembered: bool
     created_at: int
     last_seen_at: int
@@ -32,3 +34,14 @@ class SsoSession:
     ended_at: int | None = None
     user_agent: str = ""
     address: str = ""
+
+    @property
+    def shown(self) -> dict[str, tuple[str, ...]]:
+        """The methods (`amr`) by the factor that showed them."""
+        pairs = (text.partition("=") for text in self.factors.split())
+        return {name: tuple(methods.split("+")) if methods else () for name, _, methods in pairs}
+
+
+def factors_text(shown: dict[str, tuple[str, ...]]) -> str:
+    """`SsoSession.factors` of what `shown` gives back."""
+    return " ".join(f"{name}={'+'.join(methods)}" for name, methods in shown.items())

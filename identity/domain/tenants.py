@@ -132,6 +132,8 @@ class TenantSettings:
     """Whether a passkey asks for a PIN or finger; without a password beside it, it always has to."""
     passkey_attestation: Literal["none", "direct"] = "none"
     """`direct`: ask authenticators for a statement of their make, and refuse those that give none."""
+    script_hosts: tuple[str, ...] = ()
+    """Hosts that sign-in scripts may call by https, `api.example.org` or `*.example.org`; none: no calls."""
     trace_days: int = 30
     """How long the explanation of a sign-in is kept; 0: not at all."""
     recorded_login_days: int = 7

@@ -85,6 +85,9 @@ _LAND = (
 _LOCKED = select(table.c.key).where(
     of_tenant(table), table.c.key == bindparam("key"), table.c.locked_until > bindparam("now")
 )
+_FAILURES_OF = select(table.c.failures).where(
+    of_tenant(table), table.c.key == bindparam("key"), table.c.window_ends_at > bindparam("now")
+)
 _CLEAR = delete(table).where(of_tenant(table), table.c.key == bindparam("key"))
 
 
@@ -167,3 +170,9 @@ async def is_locked(runner: Runner, tenant: TenantId, key: str, now: int) -> boo
 
 async def clear_tries(transaction: Transaction, tenant: TenantId, key: str) -> None:
     await transaction.execute(_CLEAR, tenant=tenant, key=key)
+
+
+async def count_failures(runner: Runner, tenant: TenantId, key: str, now: int) -> int:
+    """Judged failures of the running window."""
+    row = await runner.fetch_one(_FAILURES_OF, tenant=tenant, key=key, now=now)
+    return 0 if row is None else int(row["failures"])

@@ -8,7 +8,7 @@ from identity.domain.applications import ApplicationId
 from identity.domain.login_flows import FlowId, LoginFlow
 from identity.domain.sessions import SessionId
 from identity.domain.tenants import TenantId
-from identity.storage.database import Runner, Transaction, insert_into, of_tenant
+from identity.storage.database import Runner, Transaction, Writer, insert_into, of_tenant
 from identity.storage.tables import login_flow as table
 
 _BY_ID = select(table).where(of_tenant(table), table.c.id == bindparam("id"), table.c.expires_at > bindparam("now"))
@@ -53,7 +53,7 @@ async def find_login_flow(runner: Runner, tenant: TenantId, flow: str, now: int)
         application=ApplicationId(row["application"]),
         return_path=row["return_path"],
         request=row["request"],
-        journal=row["journal"],
+        journal=bytes(row["journal"]),
         session=None if row["session"] is None else SessionId(row["session"]),
         created_at=row["created_at"],
         expires_at=row["expires_at"],
@@ -65,18 +65,16 @@ async def insert_login_flow(transaction: Transaction, flow: LoginFlow) -> None:
     await transaction.execute(_INSERT, **asdict(flow))
 
 
-async def save_login_flow(
-    transaction: Transaction, flow: LoginFlow, *, journal: str, session: SessionId | None, cookie_hash: bytes
-) -> bool:
+async def save_login_flow(transaction: Writer, flow: LoginFlow, new: LoginFlow) -> bool:
     """Compare-and-swap on `flow.version`. False: somebody else went on meanwhile."""
     changed = await transaction.execute(
         _SAVE,
         b_tenant=flow.tenant,
         b_id=flow.id,
         b_version=flow.version,
-        new_journal=journal,
-        new_session=session,
-        new_cookie_hash=cookie_hash,
+        new_journal=new.journal,
+        new_session=new.session,
+        new_cookie_hash=new.cookie_hash,
     )
     return changed == 1
 

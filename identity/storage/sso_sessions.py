@@ -50,6 +50,7 @@ _REPLACE = (
         remembered=bindparam("is_remembered"),
         acr=bindparam("new_acr"),
         amr=bindparam("new_amr"),
+        factors=bindparam("new_factors"),
     )
 )
 _END = (
@@ -95,6 +96,7 @@ async def replace_session_cookie(
     remembered: bool,
     acr: str,
     amr: str,
+    factors: str,
 ) -> bool:
     """A gain of privilege: same `sid`, new cookie value, new `auth_time`. False when it ended meanwhile."""
     changed = await transaction.execute(
@@ -107,6 +109,7 @@ async def replace_session_cookie(
         is_remembered=int(remembered),
         new_acr=acr,
         new_amr=amr,
+        new_factors=factors,
     )
     return changed == 1
 
@@ -128,6 +131,7 @@ def _session(row: Row) -> SsoSession:
         auth_time=row["auth_time"],
         acr=row["acr"],
         amr=row["amr"],
+        factors=row["factors"],
         remembered=bool(row["remembered"]),
         created_at=row["created_at"],
         last_seen_at=row["last_seen_at"],

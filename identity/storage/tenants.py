@@ -1,7 +1,7 @@
 """Tenants: rows in, `Tenant` out. A change raises the version, which every worker's cache compares."""
 
 import msgspec
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from identity.domain.tenants import Tenant, TenantId, TenantSettings
 from identity.storage.database import Row, Runner, Transaction, insert_into
@@ -10,6 +10,7 @@ from identity.storage.tables import tenant as table
 _BY_HANDLE = select(table).where(table.c.handle == bindparam("handle"))
 _LOCKED = _BY_HANDLE.with_for_update()
 _ALL = select(table).order_by(table.c.id)
+_COUNT = select(func.count().label("tenants")).select_from(table)
 _INSERT = insert_into(table)
 _UPDATE = (
     update(table)
@@ -32,6 +33,11 @@ async def lock_tenant(transaction: Transaction, handle: str) -> Tenant | None:
 
 async def list_tenants(runner: Runner) -> list[Tenant]:
     return [_tenant(row) for row in await runner.fetch(_ALL)]
+
+
+async def count_tenants(runner: Runner) -> int:
+    row = await runner.fetch_one(_COUNT)
+    return 0 if row is None else int(row["tenants"])
 
 
 async def insert_tenant(transaction: Transaction, tenant: Tenant, now: int) -> None:

@@ -111,9 +111,17 @@ class Metrics:
             "oauth2_introspections", "Introspection answers", outcome=("active", "inactive", "refused")
         )
         self._sign_ins = self._counter(
-            "sign_ins", "Sign-in tries", outcome=("succeeded", "refused", "locked", "limited", "unavailable", "busy"),
+            "sign_ins", "Sign-in tries",
+            outcome=("succeeded", "refused", "denied", "locked", "limited", "unavailable", "busy"),
             store_type=(*store_types, OTHER),
         )  # fmt: skip
+        self._scripts = self._counter(
+            "sign_in_script_runs", "Runs of sign-in scripts, by what came of them",
+            outcome=("asked", "finished", "refused", "failed", "limited", "diverged", "busy", "not_run"),
+        )  # fmt: skip
+        self._script_microseconds = self._counter(
+            "sign_in_script_microseconds", "Time that runs of sign-in scripts took, waiting included"
+        )
         self._factors = self._counter(
             "sign_in_factors", "Answers to a factor of sign-in, and codes sent", factor=factors,
             outcome=("passed", "refused", "locked", "limited", "expired", "suspended", "sent"),
@@ -165,6 +173,11 @@ class Metrics:
     def factor(self, name: str, outcome: str) -> None:
         """`passed`, `refused`, `locked`, `limited`, `expired`, `suspended` or `sent`."""
         self._factors.add(name, outcome)
+
+    def script(self, outcome: str, seconds: float = 0.0) -> None:
+        """A run of a sign-in script: what came of it, and how long it took with waiting."""
+        self._scripts.add(outcome)
+        self._script_microseconds.add(by=int(seconds * 1_000_000))
 
     def limited(self, door: str) -> None:
         """A request that a rate limit refused, at the door `token`, `sign_in` or `registration`."""

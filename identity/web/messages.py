@@ -84,6 +84,10 @@ class Request:
             self._trace_id = new_trace_id()
         return self._trace_id
 
+    def adopt_trace(self, trace: str) -> None:
+        """The request belongs to something longer, whose trace id it takes: a login over several pages."""
+        self._trace_id = trace or self._trace_id
+
     def header(self, name: bytes) -> str | None:
         """A header's value by its lower-case name; raises RepeatedParameter when it came twice."""
         found: bytes | None = None

@@ -7,12 +7,12 @@ from identity.administration.context import Administration
 from identity.authn.api_access import ApiAccess
 from identity.authn.authenticators import FACTOR_NAMES, Factors
 from identity.authn.authenticators.password import PasswordAuthenticator
-from identity.authn.authenticators.registry import build_factors
 from identity.authn.consent import Consents
 from identity.authn.cookies import Cookies
 from identity.authn.enrolled_factors import EnrolledFactors
 from identity.authn.lockout import Lockout
 from identity.authn.login_flow import LoginFlows
+from identity.authn.login_steps import LoginSteps
 from identity.authn.people import People
 from identity.authn.role_grants import RoleGrantsOfPeople
 from identity.authn.session_state import SessionStates
@@ -55,6 +55,7 @@ from identity.web.templates import Pages
 from identity.web.theme import Theme
 from identity.wiring.api_callers import api_access, remembered_people
 from identity.wiring.callers import client_authentication, dpop_proofs
+from identity.wiring.sign_in_parts import SignInParts, build_sign_in
 from userstores.passwords import PasswordLane
 from userstores.registry import STORE_TYPES
 
@@ -79,9 +80,7 @@ class Parts:
     session_states: SessionStates
     consents: Consents
     authenticator: PasswordAuthenticator
-    factors: Factors
-    enrolled: EnrolledFactors
-    flows: LoginFlows
+    sign_in: SignInParts
     reader: TokenReader
     limits: RateLimits
     clients: ClientAuthentication
@@ -107,6 +106,22 @@ class Parts:
     @property
     def configuration(self) -> Configuration:
         return self.administration.configuration
+
+    @property
+    def flows(self) -> LoginFlows:
+        return self.sign_in.flows
+
+    @property
+    def factors(self) -> Factors:
+        return self.sign_in.factors
+
+    @property
+    def enrolled(self) -> EnrolledFactors:
+        return self.sign_in.enrolled
+
+    @property
+    def steps(self) -> LoginSteps:
+        return self.sign_in.steps
 
     @property
     def people(self) -> People:
@@ -147,19 +162,8 @@ def build_parts(
     configuration = administration.configuration
     reader = TokenReader(hot, configuration, keyring, proofs, base_url, clock)
     roles = RoleGrantsOfPeople(database, administration.people)
-    callers = remembered_people(settings, administration.people, authenticator, database, clock)
     mailer = _mailer(settings, administration, theme, metrics)
-    factors, enrolled = build_factors(
-        database=database,
-        sealer=sealer,
-        clock=clock,
-        metrics=metrics,
-        people=administration.people,
-        sessions=sessions,
-        passwords=authenticator,
-        mails=mailer,
-        base_url=base_url,
-    )
+    callers = remembered_people(settings, administration.people, authenticator, database, clock)
     return Parts(
         settings=settings,
         base_url=base_url,
@@ -178,10 +182,20 @@ def build_parts(
         sessions=sessions,
         consents=Consents(database, administration.outbox, clock),
         authenticator=authenticator,
-        factors=factors,
-        enrolled=enrolled,
         session_states=session_states,
-        flows=LoginFlows(database, sessions, authenticator, cookies, session_states, metrics, clock),
+        sign_in=build_sign_in(
+            settings,
+            base_url,
+            administration,
+            authenticator=authenticator,
+            sessions=sessions,
+            states=session_states,
+            cookies=cookies,
+            roles=roles,
+            mailer=mailer,
+            outbound=outbound,
+            metrics=metrics,
+        ),
         reader=reader,
         limits=limits,
         clients=clients,

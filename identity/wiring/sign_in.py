@@ -20,7 +20,16 @@ from identity.wiring.parts import Parts
 
 def sign_in_routes(parts: Parts) -> list[Route]:
     return authn_routes(
-        login=LoginPages(parts.flows, parts.sessions, parts.database, parts.cookies, parts.pages),
+        login=LoginPages(
+            parts.flows,
+            parts.steps,
+            parts.sessions,
+            parts.people,
+            parts.database,
+            parts.cookies,
+            parts.pages,
+            parts.clock,
+        ),
         consent=ConsentPages(parts.flows, parts.consents, parts.people, parts.database, parts.pages),
     )
 

@@ -8,11 +8,12 @@ from urllib.parse import urlencode
 
 from pydantic import SecretStr
 
+from identity.authn.assurance import SINGLE_FACTOR
 from identity.authn.consent import Consents
 from identity.authn.consent_details import shown_details, shown_resources
 from identity.authn.people import People
 from identity.authn.shown_application import shown_application
-from identity.authn.sso_sessions import PASSWORD_ACR, SsoSessions
+from identity.authn.sso_sessions import SsoSessions
 from identity.clock import Clock, as_datetime
 from identity.domain.applications import Application
 from identity.domain.pending_authorizations import PendingAuthorization
@@ -152,7 +153,7 @@ class CibaTestDoor:
         self, request: Request, pending: PendingAuthorization, application: Application, subject: SubjectId
     ) -> None:
         known = await self._people.subject(request.tenant, subject)
-        sign_in = SignIn(subject, known.epoch if known else 0, self._clock.now(), PASSWORD_ACR, "pwd")
+        sign_in = SignIn(subject, known.epoch if known else 0, self._clock.now(), SINGLE_FACTOR, "pwd")
         try:
             await self._approvals.approve(request, pending, application, sign_in, pending.asked.scope)
         except PersonGone:

@@ -6,14 +6,11 @@ import msgspec
 
 from identity.authn.cookies import Cookies
 from identity.authn.login_flow import FlowNotFound, LoginFlows, LoginRecord
+from identity.authn.sign_in_plan import plan_of
 from identity.clock import Clock
-from identity.domain.applications import ApplicationId
 from identity.storage import login_flows
 from identity.storage.database import Database
 from identity.web.messages import Request, Response, redirect
-
-_OUR_OWN = ApplicationId("")
-"""No application is signed in to."""
 
 
 class PageSignIn:
@@ -30,11 +27,12 @@ class PageSignIn:
         """To the sign-in page, and after it to the page with these parameters."""
         prefix = request.tenant.prefix
         flow, value = await self._flows.begin(
-            request.tenant,
-            application=_OUR_OWN,
+            request,
+            application=None,
             return_path=f"{prefix}{self._path}/{{flow}}",
             request=msgspec.json.encode(parameters).decode(),
             record=LoginRecord(application_host=""),
+            plan=plan_of(request.tenant, None),
         )
         response = redirect(f"{prefix}/login/{flow.id}")
         self._cookies.set_flow(response, flow.id, value, request.tenant.settings.flow_lifetime)

@@ -8,16 +8,14 @@ from typing import Any
 
 import msgspec
 
-from identity.authn.sso_sessions import PASSWORD_ACR
-from identity.oauth2.authorization.authorization_request import Draft
+from identity.authn.assurance import REACHABLE_ACRS, reaches
+from identity.oauth2.authorization.authorization_request import AuthorizationRequest, Draft, RefusedRequest
 from identity.oauth2.errors import OAuthError
 from identity.oauth2.id_token_hint import subject_of_hint
 from identity.tokens.claims import ClaimRequests, parse_claim_requests, require_distinct_members
 from identity.tokens.jose import InvalidToken
 
 PROMPTS = frozenset({"none", "login", "consent", "select_account"})
-REACHABLE_ACRS = (PASSWORD_ACR,)
-"""The authentication context classes that a sign-in here can reach."""
 MAXIMUM_SUBJECTS = 20
 
 LOGIN_REQUIRED = ("login_required", "Nobody is signed in, or not recently enough.")
@@ -72,6 +70,28 @@ def read_acr_values(draft: Draft) -> None:
     noted = [name for name, wanted in (("acr", asked), ("auth_time", draft.request.max_age is not None)) if wanted]
     if noted:
         _note(draft, noted)
+
+
+def told_acr(request: AuthorizationRequest, reached: str) -> str:
+    """The class that the answer names: of those asked for, the first that was reached; else the session's own (empty).
+
+    Who has shown two factors has shown one, too.
+    """
+    if reached in request.acr_values:
+        return ""
+    return next((acr for acr in request.acr_values if reaches(reached, acr)), "")
+
+
+def require_essential_acr(request: AuthorizationRequest, told: str) -> None:
+    """OpenID Connect Core §5.5.1.1: an essential acr that the sign-in did not reach. Raises RefusedRequest."""
+    if not request.requested_claims:
+        return
+    demand = _id_token_demand(parse_claim_requests(request.requested_claims), "acr")
+    values = _values(demand)
+    if demand.get("essential") and values and told not in values:
+        raise RefusedRequest(
+            request, OAuthError("unmet_authentication_requirements", "The sign-in did not reach the demanded acr.")
+        )
 
 
 def _note(draft: Draft, names: list[str]) -> None:

@@ -4,6 +4,7 @@ A request that needs nobody asked is answered at once. Any other becomes a login
 `/oauth2/authorize/<flow>`: there the flow is used up, and only the request saved in it is read.
 """
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,12 +12,13 @@ import msgspec
 
 from identity.authn.cookies import Cookies
 from identity.authn.login_flow import ConsentQuestion, FlowNotFound, LoginFlows, LoginRecord, OpenFlow
+from identity.authn.sign_in_plan import Plan, plan_of
 from identity.authn.sso_sessions import SsoSessions
 from identity.clock import SECOND, Clock
 from identity.domain.applications import Application
 from identity.domain.redirect_uris import match_redirect_uri
 from identity.domain.sessions import SsoSession
-from identity.oauth2.authorization.authentication_demands import LOGIN_REQUIRED
+from identity.oauth2.authorization.authentication_demands import LOGIN_REQUIRED, require_essential_acr, told_acr
 from identity.oauth2.authorization.authorization_checks import check_authorization_request, refused_unread
 from identity.oauth2.authorization.authorization_issuer import AuthorizationIssuer, Decision, PersonGone
 from identity.oauth2.authorization.authorization_request import (
@@ -127,21 +129,27 @@ class AuthorizationEndpoint:
         # A POST from another site arrives without Lax cookies, whoever is signed in: the GET it becomes has them
         # (decision 17).
         if http.method == "POST":
-            return await self._begin_flow(http, application, request, session=None)
+            return await self._begin_flow(http, application, request, plan_of(http.tenant, application))
         session = await self._sessions.current(http)
-        good = session is not None and self._good_enough(http.tenant, application, session, request)
-        if "none" in request.prompt and (session is None or not good):
-            raise RefusedRequest(request, OAuthError(*LOGIN_REQUIRED))
-        if not good or "login" in request.prompt or "select_account" in request.prompt:
-            return await self._begin_flow(http, application, request, session=None, reauthenticate=not good)
-        assert session is not None
+        plan = plan_of(http.tenant, application, request.acr_values)
+        fresh = session is not None and self._fresh(http.tenant, application, session, request)
+        if session is None or not fresh or {"login", "select_account"}.intersection(request.prompt):
+            if "none" in request.prompt:
+                raise RefusedRequest(request, OAuthError(*LOGIN_REQUIRED))
+            return await self._begin_flow(http, application, request, plan, reauthenticate=not fresh)
+        if not plan.satisfied_by(session):
+            # A script decides, or something is missing: only that is asked for.
+            if "none" in request.prompt and not plan.script:
+                raise RefusedRequest(request, OAuthError(*LOGIN_REQUIRED))
+            return await self._begin_flow(http, application, request, plan, running=session)
         decision = await self._decision(http.tenant, application, request, session, request.scope)
+        decision = replace(decision, acr=told_acr(request, session.acr))
         question = await self._issuer.missing_consent(http.tenant, decision)
         if question is None:
             return await self._issue(http, decision)
         if "none" in request.prompt:
             raise RefusedRequest(request, OAuthError(*CONSENT_REQUIRED))
-        return await self._begin_flow(http, application, request, session=session, question=question)
+        return await self._begin_flow(http, application, request, plan, session=session, question=question)
 
     async def _decision(
         self,
@@ -158,13 +166,11 @@ class AuthorizationEndpoint:
             raise RefusedRequest(request, error) from None
         return Decision(application, request, session, " ".join(allowed))
 
-    def _good_enough(
+    def _fresh(
         self, tenant: TenantConfiguration, application: Application, session: SsoSession, request: AuthorizationRequest
     ) -> bool:
-        """Whether nobody has to sign in; a step-up challenge comes as `acr_values` or `max_age` (RFC 9470 §5)."""
+        """Whether the session counts for this request; a step-up challenge may come as `max_age` (RFC 9470 §5)."""
         if not _is_expected(tenant, application, session, request):
-            return False
-        if request.acr_values and session.acr not in request.acr_values:
             return False
         return request.max_age is None or self._clock.now() - session.auth_time <= request.max_age * SECOND
 
@@ -173,12 +179,15 @@ class AuthorizationEndpoint:
         http: Request,
         application: Application,
         request: AuthorizationRequest,
+        plan: Plan,
         *,
-        session: SsoSession | None,
+        session: SsoSession | None = None,
+        running: SsoSession | None = None,
         reauthenticate: bool = False,
         question: ConsentQuestion | None = None,
     ) -> Response:
-        """303 to the page that asks what is missing; `reauthenticate` when a running session is not good enough."""
+        """303 to the page that asks what is missing: everything with `reauthenticate`, only what the `running` session
+        has not shown, or with `session` nothing but consent."""
         prefix = http.tenant.prefix
         by_post = http.method == "POST"
         record = LoginRecord(
@@ -192,22 +201,32 @@ class AuthorizationEndpoint:
             undecided=by_post,
         )
         flow, value = await self._flows.begin(
-            http.tenant,
-            application=application.id,
+            http,
+            application=application,
             return_path=f"{prefix}/oauth2/authorize/{{flow}}",
             request=msgspec.json.encode(request).decode(),
             record=record,
+            plan=plan,
             session=session,
+            running=running,
         )
         page = "consent" if session is not None else "login"
-        path = f"{prefix}/oauth2/authorize/{flow.id}" if by_post else f"{prefix}/{page}/{flow.id}"
+        # A script may find that the running session is enough: then no page is shown at all.
+        direct = by_post or (running is not None and bool(plan.script))
+        path = f"{prefix}/oauth2/authorize/{flow.id}" if direct else f"{prefix}/{page}/{flow.id}"
         response = redirect(path)
         self._cookies.set_flow(response, flow.id, value, http.tenant.settings.flow_lifetime)
         return response
 
     async def resume(self, http: Request) -> Response:
         """GET `/oauth2/authorize/<flow>`: the end of a flow, or the page that is still due."""
-        return await self.go_on(http, await self._flows.open(http))
+        flow = await self._flows.open(http)
+        early = Response(303)
+        flow = await self._flows.settle(http, flow, early)
+        response = await self.go_on(http, flow)
+        # What a script or the end of the sign-in put into the answer.
+        response.headers[:0] = early.headers
+        return response
 
     async def go_on(self, http: Request, flow: OpenFlow) -> Response:
         """The same for a flow that its owner has opened, by cookie or (native login) by its secret."""
@@ -236,9 +255,11 @@ class AuthorizationEndpoint:
         if flow.record.undecided:
             return await self._decide_late(http, flow, application, request)
         if flow.needs_sign_in:
+            if "none" in request.prompt:
+                raise RefusedRequest(request, OAuthError(*LOGIN_REQUIRED))
             return redirect(f"{http.tenant.prefix}/login/{flow.row.id}")
         if flow.denied or flow.record.denied:
-            raise RefusedRequest(request, OAuthError("access_denied", "The person did not allow the request."))
+            raise RefusedRequest(request, _denied(flow))
         session = await self._flows.session_of(http.tenant, flow)
         if session is None:
             raise FlowNotFound("the session has ended")
@@ -248,6 +269,8 @@ class AuthorizationEndpoint:
         if allowed is not None:
             request, scope = as_allowed(request, allowed.split())
         decision = await self._decision(http.tenant, application, request, session, scope)
+        decision = replace(decision, acr=flow.record.acr or told_acr(request, session.acr))
+        require_essential_acr(request, decision.acr or session.acr)
         if allowed is None:
             question = await self._issuer.missing_consent(http.tenant, decision)
             if question is not None and flow.record.native:
@@ -285,6 +308,14 @@ class AuthorizationEndpoint:
             ) from None
         await self._sessions.touch(http.tenant, decision.session)
         return await self._responses.success(http, decision.application, request, parameters, decision.session)
+
+
+def _denied(flow: OpenFlow) -> OAuthError:
+    """What the application is told about a sign-in that was given up or denied (RFC 6749 §4.1.2.1)."""
+    denial = flow.record.denial
+    if denial is None or denial.kind != "oauth_error":
+        return OAuthError("access_denied", "The person did not allow the request.")
+    return OAuthError(denial.code, denial.message or "The sign-in was denied.")
 
 
 def _is_expected(

@@ -46,6 +46,8 @@ class Decision:
     request: AuthorizationRequest
     session: SsoSession
     scope: str
+    acr: str = ""
+    """What the script chose to say about the sign-in; empty: the session's."""
 
 
 class AuthorizationIssuer:
@@ -147,7 +149,7 @@ class AuthorizationIssuer:
             subject_epoch=session.subject_epoch,
             requested_claims=request.requested_claims,
             auth_time=session.auth_time,
-            acr=session.acr,
+            acr=decision.acr or session.acr,
             amr=session.amr,
             nonce=request.nonce,
             created_at=now,

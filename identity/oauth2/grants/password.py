@@ -6,10 +6,11 @@ The same authenticator as the sign-in page: the same lockout, limits and cost, s
 
 from typing import Any
 
+from identity.authn.assurance import SINGLE_FACTOR
 from identity.authn.authenticators import password
 from identity.authn.authenticators.password import PasswordAuthenticator
 from identity.authn.people import People, Person
-from identity.authn.sso_sessions import PASSWORD_ACR
+from identity.authn.sign_in_plan import plan_of
 from identity.clock import Clock
 from identity.domain.tokens import TokenTerms
 from identity.errors import Unavailable
@@ -52,6 +53,8 @@ class PasswordGrant:
         by_itself = application.public and application.registered_by != "administrator"
         if application.profile or by_itself:
             raise OAuthError("unauthorized_client", "This application may not use the password grant.")
+        if not plan_of(call.tenant, application).password_alone:
+            raise OAuthError("unauthorized_client", "Signing in to this application takes more than a password.")
         username, secret = call.required("username"), call.required("password")
         person = await self._authenticated(call, username, secret)
         asked = asked_scope(application, call.form.get("scope", ""))
@@ -65,7 +68,7 @@ class PasswordGrant:
                 person=person,
                 scope=scope,
                 auth_time=self._clock.now(),
-                acr=PASSWORD_ACR,
+                acr=SINGLE_FACTOR,
                 amr=password.AMR,
                 terms=TokenTerms(resources=call.resources, authorization_details=call.authorization_details),
                 refresh=gets_refresh_token(application, scope),

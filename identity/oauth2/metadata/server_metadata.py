@@ -6,9 +6,9 @@ features stay out (decision 2).
 
 from typing import Any
 
+from identity.authn.assurance import REACHABLE_ACRS
 from identity.domain.applications import RESPONSE_TYPES
 from identity.domain.keys import CONTENT_ENCRYPTIONS, KEY_MANAGEMENT_ALGORITHMS, SIGNING_ALGORITHMS
-from identity.oauth2.authorization.authentication_demands import REACHABLE_ACRS
 from identity.oauth2.authorization.response_types import RESPONSE_MODES
 from identity.oauth2.clients.caller_metadata import CallerMetadata
 from identity.storage.api_resources import list_details_types

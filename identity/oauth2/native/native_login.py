@@ -8,6 +8,15 @@ import binascii
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from identity.authn.authenticators import (
+    BASIC,
+    EMAIL_CODE,
+    IDENTIFIER,
+    PASSKEY,
+    RECOVERY_CODE,
+    TOTP,
+    Authenticator,
+)
 from identity.errors import IdentityError
 from identity.oauth2.errors import OAuthError
 from identity.telemetry import get_logger
@@ -16,23 +25,39 @@ from identity.web.messages import Request, Response, json_response
 
 DIRECT = "direct"
 """The `response_mode` of such a request."""
-AUTHENTICATOR = "BasicAuthenticator"
 IDENTITY_PROVIDER = "LOCAL"
-REQUIRED = ("username", "password")
 MAXIMUM_VALUE = 2048
+MAXIMUM_PARAMETERS = 20
 
+_SHOWN = {
+    BASIC: ("Username & Password", "authenticator.basic"),
+    IDENTIFIER: ("Identifier First", "authenticator.identifier"),
+    TOTP: ("TOTP", "authenticator.totp"),
+    PASSKEY: ("Passkey", "authenticator.fido"),
+    EMAIL_CODE: ("Email OTP", "authenticator.email.otp"),
+    RECOVERY_CODE: ("Backup Code", "authenticator.backup.code"),
+}
+"""Name and i18n key by authenticator, as WSO2 has them."""
 _LOG = get_logger("identity")
 FlowStatus = Literal["INCOMPLETE", "FAIL_INCOMPLETE"]
 
 
 @dataclass(frozen=True, slots=True)
 class StepAnswer:
-    """`flow` and `secret` are the two halves of the `flowId`."""
+    """`flow` and `secret` are the two halves of the `flowId`; without `values` an authenticator is only chosen."""
 
     flow: str
     secret: str
-    username: str
-    password: str
+    authenticator: str
+    values: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedFactor:
+    """`data`: what the factor shows (a challenge, a masked address); None while it is not chosen."""
+
+    factor: Authenticator
+    data: dict[str, Any] | None
 
 
 def flow_id(flow: str, secret: str) -> str:
@@ -40,20 +65,23 @@ def flow_id(flow: str, secret: str) -> str:
     return f"{flow}.{secret}"
 
 
-def authenticator_id() -> str:
-    return base64.b64encode(f"{AUTHENTICATOR}:{IDENTITY_PROVIDER}".encode()).decode()
+def authenticator_id(name: str) -> str:
+    return base64.b64encode(f"{name}:{IDENTITY_PROVIDER}".encode()).decode()
 
 
-def prompt(identifier: str, endpoint: str, status: FlowStatus = "INCOMPLETE") -> dict[str, Any]:
-    """Username and password are asked for; FAIL_INCOMPLETE: once more, since they were refused."""
-    step: dict[str, Any] = {"stepType": "AUTHENTICATOR_PROMPT", "authenticators": [_authenticator()]}
+def prompt(
+    identifier: str, endpoint: str, offered: list[OfferedFactor], status: FlowStatus = "INCOMPLETE"
+) -> dict[str, Any]:
+    """What is asked for; FAIL_INCOMPLETE: once more, since the answer was refused."""
+    kind = "AUTHENTICATOR_PROMPT" if len(offered) == 1 else "MULTI_OPTIONS_PROMPT"
+    step: dict[str, Any] = {"stepType": kind, "authenticators": [_authenticator(factor) for factor in offered]}
     if status == "FAIL_INCOMPLETE":
         # One text for every cause (attack class 22).
         step["messages"] = [
             {
                 "type": "ERROR",
                 "messageId": "login.fail.message",
-                "message": "The username or password is not right, or the account is locked.",
+                "message": "What was given is not right, or the account is locked.",
                 "i18nKey": "login.fail.message",
                 "context": [],
             }
@@ -72,24 +100,31 @@ def completed(parameters: dict[str, str]) -> dict[str, Any]:
     return {"flowStatus": "SUCCESS_COMPLETED", "flowType": "AUTHENTICATION", "authData": parameters}
 
 
-def _authenticator() -> dict[str, Any]:
+def _authenticator(offered: OfferedFactor) -> dict[str, Any]:
+    factor = offered.factor
+    name, key = _SHOWN.get(factor.name, (factor.name, f"authenticator.{factor.name}"))
     parameters = [
         {
-            "param": name,
-            "type": "STRING",
+            "param": asked.name,
+            "type": asked.type,
             "order": order,
-            "confidential": name == "password",
-            "displayName": name.capitalize(),
-            "i18nKey": f"{name}.param",
+            "confidential": asked.confidential,
+            "displayName": asked.display_name,
+            "i18nKey": asked.i18n_key,
         }
-        for order, name in enumerate(REQUIRED)
+        for order, asked in enumerate(factor.fields)
     ]
+    metadata: dict[str, Any] = {"i18nKey": key, "promptType": "USER_PROMPT", "params": parameters}
+    if factor.name == PASSKEY:
+        metadata["promptType"] = "INTERNAL_PROMPT"
+    if offered.data:
+        metadata["additionalData"] = offered.data
     return {
-        "authenticatorId": authenticator_id(),
-        "authenticator": "Username & Password",
+        "authenticatorId": authenticator_id(factor.name),
+        "authenticator": name,
         "idp": IDENTITY_PROVIDER,
-        "metadata": {"i18nKey": "authenticator.basic", "promptType": "USER_PROMPT", "params": parameters},
-        "requiredParams": list(REQUIRED),
+        "metadata": metadata,
+        "requiredParams": [asked.name for asked in factor.fields],
     }
 
 
@@ -107,19 +142,32 @@ def read_answer(http: Request) -> StepAnswer:
     selected = body.get("selectedAuthenticator")
     if not isinstance(selected, dict):
         raise _invalid("selectedAuthenticator is missing.")
-    if not _is_offered(_text(selected, "authenticatorId")):
-        raise _invalid("The authenticatorId is not one of those that this step offers.")
-    parameters = selected.get("params")
-    if not isinstance(parameters, dict):
-        raise _invalid("selectedAuthenticator.params is missing.")
-    return StepAnswer(flow, secret, _text(parameters, "username"), _text(parameters, "password"))
+    name = _authenticator_name(_text(selected, "authenticatorId"))
+    parameters = selected.get("params", {})
+    if not isinstance(parameters, dict) or len(parameters) > MAXIMUM_PARAMETERS:
+        raise _invalid("selectedAuthenticator.params is not an object with the values that were asked for.")
+    return StepAnswer(flow, secret, name, {param: _text(parameters, param) for param in parameters})
 
 
-def _is_offered(identifier: str) -> bool:
+def not_offered() -> OAuthError:
+    return _invalid("The authenticatorId is not one of those that this step offers.")
+
+
+def require_values(factor: Authenticator, values: dict[str, str]) -> None:
+    """Raises OAuthError that names what is missing."""
+    for asked in factor.fields:
+        if asked.name not in values:
+            raise _invalid(f"{asked.name} is missing, empty or not a text of at most {MAXIMUM_VALUE} characters.")
+
+
+def _authenticator_name(identifier: str) -> str:
     try:
-        return base64.b64decode(identifier, validate=True) == f"{AUTHENTICATOR}:{IDENTITY_PROVIDER}".encode()
+        name, colon, provider = base64.b64decode(identifier, validate=True).decode().partition(":")
     except (binascii.Error, ValueError):
-        return False
+        raise not_offered() from None
+    if not colon or provider != IDENTITY_PROVIDER:
+        raise not_offered()
+    return name
 
 
 def _text(members: dict[str, Any], name: str) -> str:

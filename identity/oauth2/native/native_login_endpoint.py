@@ -4,12 +4,14 @@ It is the flow of the pages, with its driver, lockout, limits and checks. Instea
 `flowId`, which no page takes.
 """
 
+from identity.authn.authenticators import Refusal
 from identity.authn.login_flow import LoginFlows, OpenFlow
+from identity.authn.login_steps import LoginSteps
 from identity.authn.sso_sessions import SsoSessions
 from identity.errors import IdentityError, Unavailable
 from identity.oauth2.authorization.authorization_endpoint import AuthorizationEndpoint
-from identity.oauth2.native.native_login import StepAnswer, error_answer, flow_id, prompt, read_answer
-from identity.oauth2.native.native_login_start import authn_address
+from identity.oauth2.native.native_login import StepAnswer, error_answer, not_offered, read_answer, require_values
+from identity.oauth2.native.native_prompts import NativePrompts
 from identity.storage.database import Database
 from identity.web.messages import Request, Response, json_response
 
@@ -20,21 +22,23 @@ class NativeLoginEndpoint:
         flows: LoginFlows,
         sessions: SsoSessions,
         authorize: AuthorizationEndpoint,
+        steps: LoginSteps,
+        prompts: NativePrompts,
         database: Database,
-        base_url: str,
     ) -> None:
         self._flows = flows
         self._sessions = sessions
         self._database = database
         self._authorize = authorize
-        self._base_url = base_url
+        self._steps = steps
+        self._prompts = prompts
 
     async def __call__(self, http: Request) -> Response:
         try:
             answer = read_answer(http)
             flow = await self._flows.open_native(http, answer.flow, answer.secret)
             if flow.needs_sign_in:
-                again = await self._sign_in(http, flow, answer)
+                again = await self._step(http, flow, answer)
                 if again is not None:
                     return again
                 flow = await self._flows.open_native(http, answer.flow, answer.secret)
@@ -54,14 +58,20 @@ class NativeLoginEndpoint:
             async with self._database.transaction() as transaction:
                 await self._sessions.end(transaction, http, session)
 
-    async def _sign_in(self, http: Request, flow: OpenFlow, answer: StepAnswer) -> Response | None:
-        """None when the password was right. Raises Unavailable."""
-        outcome = await self._flows.answer_password(
-            http, flow, username=answer.username, secret=answer.password, remember=False, response=None
-        )
-        if outcome.user is not None:
+    async def _step(self, http: Request, flow: OpenFlow, answer: StepAnswer) -> Response | None:
+        """None when the sign-in has ended. Raises OAuthError, Unavailable."""
+        pending = flow.pending
+        if pending.kind != "step" or answer.authenticator not in pending.authenticators:
+            raise not_offered()
+        error: Refusal | None = None
+        if answer.authenticator not in pending.states or not answer.values:
+            flow, error = await self._flows.choose(http, flow, answer.authenticator)
+        if answer.values and flow.needs_sign_in and error is None:
+            require_values(self._steps.factor(answer.authenticator), answer.values)
+            values = {**answer.values, "authenticator": answer.authenticator}
+            flow, error = await self._flows.answer(http, flow, values, response=None)
+        if error in ("unavailable", "busy"):
+            raise Unavailable(error, retry_after=5)
+        if not flow.needs_sign_in:
             return None
-        if outcome.error != "refused":
-            raise Unavailable(outcome.error, retry_after=5)
-        identifier = flow_id(answer.flow, answer.secret)
-        return json_response(200, prompt(identifier, authn_address(self._base_url, http), "FAIL_INCOMPLETE"))
+        return json_response(200, await self._prompts.of(http, flow, "FAIL_INCOMPLETE" if error else "INCOMPLETE"))

@@ -1,26 +1,27 @@
 """The beginning of a sign-in by JSON: an authorization request with `response_mode=direct` (wso2-contracts §1.6)."""
 
+from dataclasses import replace
+
 import msgspec
 
+from identity.authn.authenticators import PASSKEY
 from identity.authn.login_flow import LoginFlows, LoginRecord
+from identity.authn.sign_in_plan import Plan, plan_of
 from identity.domain.applications import Application
 from identity.oauth2.authorization.authentication_demands import LOGIN_REQUIRED
 from identity.oauth2.authorization.authorization_request import AuthorizationRequest, RefusedRequest
 from identity.oauth2.clients.client_authentication import ClientAuthentication
 from identity.oauth2.errors import OAuthError
-from identity.oauth2.native.native_login import flow_id, prompt
+from identity.oauth2.native.native_prompts import NativePrompts
 from identity.storage.configuration import ConfigurationMoved
-from identity.tokens.addresses import base_of
 from identity.web.messages import Request, Response, json_response
-
-PATH = "/oauth2/authn"
 
 
 class NativeLoginStart:
-    def __init__(self, clients: ClientAuthentication, flows: LoginFlows, base_url: str) -> None:
+    def __init__(self, clients: ClientAuthentication, flows: LoginFlows, prompts: NativePrompts) -> None:
         self._clients = clients
         self._flows = flows
-        self._base_url = base_url
+        self._prompts = prompts
 
     async def begin(self, http: Request, application: Application, request: AuthorizationRequest) -> Response:
         """The first step. Raises RefusedRequest; nobody is asked about consent here, and no running session counts."""
@@ -29,14 +30,18 @@ class NativeLoginStart:
             raise RefusedRequest(request, OAuthError(*LOGIN_REQUIRED))
         if "consent" in request.prompt:
             raise RefusedRequest(request, OAuthError("consent_required", "There is no page to ask for consent on."))
-        flow, secret = await self._flows.begin(
-            http.tenant,
-            application=application.id,
+        row, secret = await self._flows.begin(
+            http,
+            application=application,
             return_path="",
             request=msgspec.json.encode(request).decode(),
             record=LoginRecord(application_host="", login_hint=request.login_hint, native=True),
+            plan=_native_plan(http, application, request),
         )
-        return json_response(200, prompt(flow_id(flow.id, secret), authn_address(self._base_url, http)))
+        flow = await self._flows.settle(http, await self._flows.open_native(http, row.id, secret), None)
+        if flow.denied:
+            raise RefusedRequest(request, OAuthError("access_denied", "The sign-in was denied."))
+        return json_response(200, await self._prompts.of(http, flow))
 
     async def _require_application(
         self, http: Request, application: Application, request: AuthorizationRequest
@@ -62,5 +67,10 @@ class NativeLoginStart:
             raise ConfigurationMoved
 
 
-def authn_address(base_url: str, http: Request) -> str:
-    return f"{base_of(base_url, http.tenant.tenant)}{PATH}"
+def _native_plan(http: Request, application: Application, request: AuthorizationRequest) -> Plan:
+    """Passkeys belong to our own origin: an application that can use them by itself names them in its steps."""
+    plan = plan_of(http.tenant, application, request.acr_values)
+    if application.sign_in_steps:
+        return plan
+    steps = (tuple(name for name in step if name != PASSKEY) or step for step in plan.steps)
+    return replace(plan, steps=tuple(steps))

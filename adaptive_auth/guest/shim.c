@@ -1,0 +1,196 @@
+/* The guest: QuickJS-ng behind three calls, with nothing of the outside world.
+ *
+ * The module imports nothing. What the C library would ask of WASI is answered below with EBADF, and time stands still,
+ * so that a run is a function of its input alone. The host starts it once, evaluates the prelude and freezes that memory;
+ * each run is a fresh instance of the frozen module: write the input, call `run`, read `report`.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+#include <time.h>
+
+#include "quickjs.h"
+
+#define EXPORT(name) __attribute__((export_name(name)))
+#define INPUT_BYTES (512 * 1024)
+#define ANSWER_BYTES (256 * 1024)
+#define ERROR_BYTES 4000
+#define LOG_LINES 200
+#define LOG_CHARACTERS 500
+#define CHARACTER_BYTES 4
+
+enum { RUNNING, ANSWERED, RAISED, OUT_OF_MEMORY, ANSWER_TOO_LARGE };
+
+static char input[INPUT_BYTES + 2], answer[ANSWER_BYTES], log_text[LOG_LINES * (2 + LOG_CHARACTERS * CHARACTER_BYTES)];
+
+/* At a fixed address, so that the host can read it after any trap. Five words, then where the buffers are. */
+static struct {
+  unsigned state, answer_length, log_lines, log_length, heap_bytes;
+  char *input, *answer, *log_text;
+} report = {.input = input, .answer = answer, .log_text = log_text};
+
+static JSRuntime *runtime;
+static JSContext *context;
+static JSValue begin_function, main_function, next_function;
+static size_t heap_limit;
+
+/* --- no world ---------------------------------------------------------------------------------------------------- */
+#define EBADF_OF_WASI 8
+int __imported_wasi_snapshot_preview1_fd_close(int fd) { return EBADF_OF_WASI; }
+int __imported_wasi_snapshot_preview1_fd_fdstat_get(int fd, int stat) { return EBADF_OF_WASI; }
+int __imported_wasi_snapshot_preview1_fd_seek(int fd, long long by, int from, int at) { return EBADF_OF_WASI; }
+int __imported_wasi_snapshot_preview1_fd_write(int fd, int vectors, int count, int written) { return EBADF_OF_WASI; }
+int gettimeofday(struct timeval *restrict now, void *restrict zone) { return memset(now, 0, sizeof *now), 0; }
+int clock_gettime(clockid_t clock, struct timespec *now) { return memset(now, 0, sizeof *now), 0; }
+
+/* --- the end of a run, which no catch or finally of the script sees ------------------------------------------------ */
+static _Noreturn void stop(int state) { report.state = state; __builtin_trap(); }
+
+static void leave(const char *text, size_t length) {
+  if (length > ANSWER_BYTES) stop(ANSWER_TOO_LARGE);
+  memcpy(answer, text, length);
+  report.answer_length = length;
+}
+
+/* --- the heap: a refused allocation ends the run ------------------------------------------------------------------- */
+extern size_t malloc_usable_size(void *);
+static size_t usable(const void *block) { return malloc_usable_size((void *)block); }
+static void *counted(void *block) {
+  if (!block) stop(OUT_OF_MEMORY);
+  report.heap_bytes += usable(block);
+  return block;
+}
+static size_t fitting(size_t bytes, size_t given_back) {
+  if (bytes > heap_limit || report.heap_bytes - given_back > heap_limit - bytes) stop(OUT_OF_MEMORY);
+  return bytes;
+}
+static void release(void *heap, void *block) { if (block) report.heap_bytes -= usable(block), free(block); }
+static void *allocate(void *heap, size_t bytes) { return counted(malloc(fitting(bytes, 0))); }
+static void *allocate_zeroed(void *heap, size_t count, size_t bytes) {
+  if (bytes && count > heap_limit / bytes) stop(OUT_OF_MEMORY);
+  return counted(calloc(fitting(count * bytes, 0), 1));
+}
+static void *resize(void *heap, void *block, size_t bytes) {
+  size_t before = block ? usable(block) : 0;
+  if (!bytes) return release(heap, block), NULL;
+  fitting(bytes, before);
+  report.heap_bytes -= before;
+  return counted(realloc(block, bytes));
+}
+static const JSMallocFunctions heap_functions = {allocate_zeroed, allocate, release, resize, usable};
+
+/* --- what the prelude gets, takes and deletes ---------------------------------------------------------------------- */
+static JSValue halt(JSContext *c, JSValueConst self, int count, JSValueConst *given) {
+  size_t length;
+  const char *text = JS_ToCStringLen(c, &length, given[0]);
+  if (!text) return JS_EXCEPTION;
+  leave(text, length);
+  stop(ANSWERED);
+}
+
+static JSValue append_log(JSContext *c, JSValueConst self, int count, JSValueConst *given) {
+  size_t length, cut = 0, characters = 0;
+  if (report.log_lines >= LOG_LINES) return JS_UNDEFINED;
+  const char *text = JS_ToCStringLen(c, &length, given[0]);
+  if (!text) return JS_EXCEPTION;
+  /* A byte of the form 10xxxxxx goes on with a character of UTF-8. */
+  while (cut < length && (characters += (text[cut] & 0xC0) != 0x80) <= LOG_CHARACTERS) cut++;
+  char *line = log_text + report.log_length;
+  line[0] = cut & 0xFF, line[1] = cut >> 8;
+  memcpy(line + 2, text, cut);
+  report.log_length += 2 + cut, report.log_lines++;
+  JS_FreeCString(c, text);
+  return JS_UNDEFINED;
+}
+
+static JSValue compile(JSContext *c, JSValueConst self, int count, JSValueConst *given) {
+  size_t length;
+  const char *source = JS_ToCStringLen(c, &length, given[0]), *name = source ? JS_ToCString(c, given[1]) : NULL;
+  JSValue value = name ? JS_Eval(c, source, length, name, JS_EVAL_TYPE_GLOBAL) : JS_EXCEPTION;
+  JS_FreeCString(c, source), JS_FreeCString(c, name);
+  return value;
+}
+
+/* --- what the host calls ------------------------------------------------------------------------------------------- */
+static int raised(void) {
+  JSValue error = JS_GetException(context), message = JS_ToString(context, error);
+  JSValue stack = JS_IsObject(error) ? JS_GetPropertyStr(context, error, "stack") : JS_UNDEFINED;
+  const char *parts[] = {JS_IsException(message) ? NULL : JS_ToCString(context, message),
+                         JS_IsString(stack) ? JS_ToCString(context, stack) : NULL};
+  for (int i = 0; i < 2; i++) {
+    size_t length = parts[i] ? strnlen(parts[i], ERROR_BYTES) : 0;
+    if (length) memcpy(answer + report.answer_length, parts[i], length);
+    report.answer_length += length;
+    if (i == 0) answer[report.answer_length++] = '\n';
+  }
+  return report.state = RAISED;
+}
+
+static int answered(JSValue value) {
+  size_t length;
+  const char *text = JS_IsException(value) ? NULL : JS_ToCStringLen(context, &length, value);
+  if (!text) return raised();
+  leave(text, length);
+  return report.state = ANSWERED;
+}
+
+static int says_nothing(JSValue value) {
+  int64_t length = -1;
+  return JS_IsUndefined(value) || (JS_IsString(value) && !JS_GetLength(context, value, &length) && !length);
+}
+
+static JSValue take(const char *name) {
+  JSValue global = JS_GetGlobalObject(context), value = JS_GetPropertyStr(context, global, name);
+  JSAtom atom = JS_NewAtom(context, name);
+  JS_DeleteProperty(context, global, atom, 0);
+  JS_FreeAtom(context, atom), JS_FreeValue(context, global);
+  return value;
+}
+
+static void offer(const char *name, JSCFunction *function, int count) {
+  JSValue global = JS_GetGlobalObject(context);
+  JS_SetPropertyStr(context, global, name, JS_NewCFunction(context, function, name, count));
+  JS_FreeValue(context, global);
+}
+
+EXPORT("report") void *report_address(void) { return &report; }
+
+/* Once, before freezing: the input is the prelude. Its entry points become ours and are no globals any more. */
+EXPORT("start") int start(int heap_bytes, int stack_bytes, int length) {
+  heap_limit = heap_bytes;
+  if (!(runtime = JS_NewRuntime2(&heap_functions, NULL)) || !(context = JS_NewContextRaw(runtime))) return RAISED;
+  JS_SetMaxStackSize(runtime, stack_bytes), JS_SetGCThreshold(runtime, 1 << 20);
+  JS_AddIntrinsicBaseObjects(context), JS_AddIntrinsicDate(context), JS_AddIntrinsicEval(context);
+  JS_AddIntrinsicRegExp(context), JS_AddIntrinsicJSON(context), JS_AddIntrinsicProxy(context);
+  JS_AddIntrinsicMapSet(context), JS_AddIntrinsicTypedArrays(context), JS_AddIntrinsicPromise(context);
+  offer("__halt", halt, 1), offer("__log", append_log, 1), offer("__compile", compile, 2);
+  JSValue value = JS_Eval(context, input, length, "<prelude>", JS_EVAL_TYPE_GLOBAL);
+  if (JS_IsException(value)) return raised();
+  begin_function = take("__begin"), main_function = take("__main"), next_function = take("__next");
+  JS_RunGC(runtime);
+  memset(input, 0, sizeof input);
+  return RUNNING;
+}
+
+/* The input is what is given, NUL, the script, NUL. Answered by the first text, not empty, of main and then of next. */
+EXPORT("run") int run(int given_length, int script_length) {
+  JSContext *of_job;
+  JS_UpdateStackTop(runtime);
+  JSValue given = JS_NewStringLen(context, input, given_length);
+  if (JS_IsException(JS_Call(context, begin_function, JS_UNDEFINED, 1, &given))) return raised();
+  JSValue value = JS_Eval(context, input + given_length + 1, script_length, "script.js", JS_EVAL_TYPE_GLOBAL);
+  if (JS_IsException(value)) return raised();
+  value = JS_Call(context, main_function, JS_UNDEFINED, 0, NULL);
+  while (says_nothing(value)) {
+    while (JS_ExecutePendingJob(runtime, &of_job) > 0) {}
+    value = JS_Call(context, next_function, JS_UNDEFINED, 0, NULL);
+  }
+  return answered(value);
+}
+
+/* The input is the name of the file, NUL, the script, NUL. */
+EXPORT("check") int check(int name_length, int script_length) {
+  JS_UpdateStackTop(runtime);
+  JSValue value = JS_Eval(context, input + name_length + 1, script_length, input, JS_EVAL_FLAG_COMPILE_ONLY);
+  return JS_IsException(value) ? raised() : (report.state = ANSWERED);
+}

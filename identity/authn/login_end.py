@@ -1,0 +1,152 @@
+"""The end of a login: a session for who got in, a trace of how it went, a recording for later backtests.
+
+All of it is written in the transaction that ends the flow: there is no session before every step is done.
+"""
+
+from dataclasses import dataclass
+
+from identity.authn.assurance import acr_of, joined
+from identity.authn.cookies import Cookies
+from identity.authn.devices import SECONDS as DEVICE_SECONDS
+from identity.authn.devices import marks_with
+from identity.authn.login_course import Course
+from identity.authn.login_record import Denial
+from identity.authn.login_recording import LoginRecordings
+from identity.authn.login_trace import LoginTraces
+from identity.authn.network_places import NetworkPlaces
+from identity.authn.people import People
+from identity.authn.session_state import SessionStates
+from identity.authn.sso_sessions import SsoSessions
+from identity.domain.events import Event, EventType
+from identity.domain.sessions import SessionId, SsoSession, factors_text
+from identity.secrets import Sealer
+from identity.storage import attempts
+from identity.storage.events import record
+from identity.storage.last_logins import LastLogin, write_last_login
+from identity.storage.write_batch import WriteBatch
+from identity.telemetry import Metrics
+from identity.web.messages import Response
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    session: SessionId | None
+    begun: SsoSession | None = None
+    cookie: str = ""
+    """The new session's cookie value."""
+
+
+class LoginEnd:
+    def __init__(
+        self,
+        *,
+        sessions: SsoSessions,
+        people: People,
+        traces: LoginTraces,
+        recordings: LoginRecordings,
+        places: NetworkPlaces,
+        sealer: Sealer,
+        cookies: Cookies,
+        states: SessionStates,
+        metrics: Metrics,
+    ) -> None:
+        self._sessions = sessions
+        self._people = people
+        self._traces = traces
+        self._recordings = recordings
+        self._places = places
+        self._sealer = sealer
+        self._cookies = cookies
+        self._states = states
+        self._metrics = metrics
+
+    async def note(self, batch: WriteBatch, course: Course, browser: bool) -> End:
+        """Note everything that the end writes; a person who is gone meanwhile does not get in.
+
+        Raises StoreUnavailable.
+        """
+        end = await self._done(batch, course, browser) if course.record.verdict == "done" else End(None)
+        if course.record.verdict == "denied":
+            await self._record_denial(batch, course)
+        if course.record.verdict == "done" and course.record.script is not None:
+            await self._keep_last_login(batch, course)
+        await self._traces.note(batch, course)
+        await self._recordings.note(batch, course)
+        return end
+
+    async def _done(self, batch: WriteBatch, course: Course, browser: bool) -> End:
+        entries = [entry for entry in course.record.entries if entry.outcome == "succeeded"]
+        if all(entry.reused for entry in entries):
+            # Nothing was shown anew: the running session goes on as it is.
+            session = course.session
+            if session is None or session.subject != course.record.subject:
+                course.deny(Denial(reason="session_ended"))
+                return End(None)
+            return End(session.id)
+        person = await course.whom(self._people)
+        if person is None or not person.subject.enabled:
+            course.deny(Denial(reason="person_gone"))
+            return End(None)
+        running = course.session if browser else None
+        shown = {entry.authenticator: entry.amr for entry in entries if entry.amr}
+        if running is not None and any(entry.reused for entry in entries):
+            shown = running.shown | shown
+        session, cookie = await self._sessions.begin(
+            batch,
+            course.request,
+            person,
+            running=running,
+            remember=course.record.remember,
+            acr=acr_of(method for methods in shown.values() for method in methods),
+            amr=joined(shown.values()),
+            factors=factors_text(shown),
+        )
+        for counter in dict.fromkeys(course.counters):
+            await attempts.clear_tries(batch, course.request.tenant.id, counter)
+        return End(session.id, session, cookie)
+
+    def told(self, course: Course, end: End, response: Response | None) -> None:
+        """After the commit: count it, and give the browser its cookies."""
+        if course.record.verdict == "denied":
+            self._metrics.sign_in("denied")
+        if end.begun is None:
+            return
+        self._metrics.sign_in("succeeded")
+        if response is None:
+            return
+        tenant = course.request.tenant
+        # Each use prolongs the session's row, not the cookie: it has to last as long as the session possibly can.
+        remembered = tenant.settings.session_absolute if course.record.remember else None
+        self._cookies.set_session(response, tenant, end.cookie, remembered)
+        if course.record.know_device:
+            marks = marks_with(self._sealer, course.request, course.record.subject)
+            self._cookies.set_device(response, tenant, marks, DEVICE_SECONDS)
+        self._states.show(course.request, response, end.begun)
+
+    async def _keep_last_login(self, batch: WriteBatch, course: Course) -> None:
+        """For scripts that ask how far away and how long ago the last sign-in was."""
+        place = self._places.place(course.request.address)
+        login = LastLogin(
+            at=course.now,
+            latitude=place.latitude if place is not None else None,
+            longitude=place.longitude if place is not None else None,
+        )
+        await write_last_login(batch, self._sealer, course.request.tenant.id, course.record.subject, login)
+
+    async def _record_denial(self, batch: WriteBatch, course: Course) -> None:
+        denial = course.record.denial
+        if denial is None or denial.reason == "cancelled":
+            return
+        await record(
+            batch,
+            Event(
+                tenant=course.request.tenant.id,
+                type=EventType.SIGN_IN_DENIED,
+                at=course.now,
+                subject=course.record.subject,
+                application=course.row.application,
+                address=course.request.address,
+                trace_id=course.request.trace_id,
+                data={"reason": denial.reason[:200]},
+            ),
+        )
