@@ -78,11 +78,11 @@ class SoftKey:
 
     def _public(self) -> bytes:
         point = self.private.public_key().public_numbers()
-        return cbor2.dumps({1: 2, 3: -7, -1: 1, -2: point.x.to_bytes(32, "big"), -3: point.y.to_bytes(32, "big")})
+        key: bytes = cbor2.dumps({1: 2, 3: -7, -1: 1, -2: point.x.to_bytes(32, "big"), -3: point.y.to_bytes(32, "big")})
+        return key
 
 
 def _bytes(text: str) -> bytes:
     from identity.authn.authenticators.passkey_options import base64url_bytes
 
-    plain: bytes = base64url_bytes(text)
-    return plain
+    return base64url_bytes(text)
