@@ -2,11 +2,13 @@
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from identity.authn.authenticators import PASSKEY, RECOVERY_CODE, TOTP
+from identity.domain.tenants import SignInStep
 from tests.support.browser import Browser, Page
 from tests.support.builders import Person
 from tests.support.factors import FactorBench, wrong_code
@@ -24,11 +26,13 @@ def jane(timed: TimedSite) -> Person:
     return timed.person("jane", email="jane@example.org", email_verified=True)
 
 
-def signed_in(timed: TimedSite, person: Person) -> Browser:
+def signed_in(timed: TimedSite, person: Person, code: str = "") -> Browser:
+    """With two factors where a code is given."""
     browser = timed.browser()
-    page = browser.get(f"{timed.base}/account").submit(
-        "login-submit", username=person.username, password=person.password
-    )
+    page = browser.get(f"{timed.base}/account/sign-in{'?level=2' if code else ''}")
+    page = page.submit("login-submit", username=person.username, password=person.password)
+    if code:
+        page = page.submit("code-submit", code=code)
     assert page.url == f"{timed.base}/account"
     return browser
 
@@ -66,6 +70,15 @@ def add_app(bench: FactorBench, page: Page) -> tuple[str, Page]:
     return secret, page.submit("enrol-submit", code=bench.app_code(secret))
 
 
+def with_passkey(timed: TimedSite, key: SoftKey) -> Browser:
+    """Signed in to the account by a passkey alone."""
+    browser = timed.browser()
+    page = browser.get(f"{timed.base}/account/sign-in")
+    fields = fields_of(page, "passkey-form") | {"response": key.get(asked_of_the_browser(page))}
+    assert browser.post(page.url, fields).url == f"{timed.base}/account"
+    return browser
+
+
 def test_an_app_is_set_up_and_taken(timed: TimedSite, bench: FactorBench, jane: Person) -> None:
     page = factors(timed, signed_in(timed, jane), "/app")
     secret = secret_on(page)
@@ -99,11 +112,13 @@ def test_a_passkey_is_added_renamed_and_removed(timed: TimedSite, bench: FactorB
     fields = fields_of(page, "passkey-form") | {"label": "Laptop", "response": key.create(options)}
     done = browser.post(page.url, fields)
     assert "Laptop" in done.element("factors").text
+    timed.change_settings(lambda s: replace(s, sign_in_steps=(SignInStep(authenticators=(PASSKEY,)),)))
+    browser = with_passkey(timed, key)
+    done = factors(timed, browser)
     (name,) = [field for field in fields_of(done, "factors") if field.startswith("label-")]
-    button = next(found for found in done.document.all("button") if found.attributes.get("name") == "rename")
     renamed = browser.post(
         f"{timed.base}/account/factors",
-        fields_of(done, "factors") | {name: "Desk <b>", "rename": button.attributes["value"]},
+        fields_of(done, "factors") | {name: "Desk <b>", "rename": name.removeprefix("label-")},
     )
     assert "Desk <b>" in renamed.element("factors").text
     assert bench.is_usable(PASSKEY, jane)
@@ -116,8 +131,9 @@ def test_a_passkey_is_added_renamed_and_removed(timed: TimedSite, bench: FactorB
 
 def test_an_older_session_signs_in_again_first(timed: TimedSite, bench: FactorBench, jane: Person) -> None:
     """Attack 31: registration without re-authentication; the same for whatever else is changed."""
-    browser = signed_in(timed, jane)
-    add_app(bench, factors(timed, browser, "/app"))
+    secret, _ = add_app(bench, factors(timed, signed_in(timed, jane), "/app"))
+    timed.clock.advance(30)
+    browser = signed_in(timed, jane, bench.app_code(secret))
     enrolling, listed = factors(timed, browser, "/passkey"), factors(timed, browser)
     timed.clock.advance(601)
     assert factors(timed, browser, "/passkey").has("login-submit")
@@ -128,9 +144,25 @@ def test_an_older_session_signs_in_again_first(timed: TimedSite, bench: FactorBe
     assert again.has("login-submit")
     assert bench.is_usable(TOTP, jane)
     assert not bench.is_usable(PASSKEY, jane)
-    back = again.submit("login-submit", username="jane", password=jane.password)
+    page = again.submit("login-submit", username="jane", password=jane.password)
+    back = page.submit("code-submit", code=bench.app_code(secret))
     assert back.url == f"{timed.base}/account/factors"
     assert press(back, "remove").url.endswith("?notice=removed")
+
+
+def test_a_password_alone_changes_nothing_beside_other_factors(
+    timed: TimedSite, bench: FactorBench, jane: Person
+) -> None:
+    """Attack 15: whoever has stolen the password is asked for what they do not have."""
+    secret, _ = add_app(bench, factors(timed, signed_in(timed, jane), "/app"))
+    timed.clock.advance(30)
+    thief = signed_in(timed, jane)
+    for more in ("/passkey", "/app", "/recovery-codes"):
+        assert factors(timed, thief, more).has("login-submit")
+    page = press(factors(timed, thief), "remove").submit("login-submit", username="jane", password=jane.password)
+    assert page.has("code-submit")
+    assert bench.is_usable(TOTP, jane)
+    assert factors(timed, signed_in(timed, jane, bench.app_code(secret)), "/passkey").has("passkey-use")
 
 
 def test_the_same_form_twice(timed: TimedSite, bench: FactorBench, jane: Person) -> None:
