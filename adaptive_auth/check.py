@@ -158,9 +158,8 @@ def _about_name(
             yield Finding("warning", f"{name} is of a product that has ended: it always fails. {function.doc}", *place)
         elif function.kind == "unavailable":
             yield Finding("warning", f"{name} is not available yet. {function.doc}", *place)
-        elif name in _STEP_FUNCTIONS and steps is not None and next_word.text.isdecimal():
-            if int(next_word.text) not in steps:
-                yield Finding("error", f"the application has no step {next_word.text}", *place)
+        elif name in _STEP_FUNCTIONS and next_word.text.isdecimal() and steps and int(next_word.text) not in steps:
+            yield Finding("error", f"the application has no step {next_word.text}", *place)
     elif called and name not in known and name not in _WORDS_BEFORE_BRACKETS:
         yield Finding("warning", f"there is no function {name}", *place)
 

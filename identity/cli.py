@@ -17,6 +17,7 @@ from identity.commands import (
     notify,
     registration,
     roles,
+    script,
     stores,
     tenants,
     users,
@@ -41,6 +42,7 @@ app.add_typer(apis.app, name="apis")
 app.add_typer(notify.app, name="notify")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(mail.app, name="mail")
+app.add_typer(script.app, name="script")
 app.add_typer(stores.app, name="stores")
 app.add_typer(keys.app, name="keys")
 app.add_typer(issuers.app, name="issuers")

@@ -1,9 +1,9 @@
 """A scripted login outlives its server: killed between and during steps it goes on elsewhere, and nothing happens twice."""
 
+import secrets
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from threading import Event
 
 import httpx
@@ -17,10 +17,12 @@ from tests.support.scripts import app_code, begun, enrol_app, scripted, with_pas
 from tests.support.server import Engine, RunningServer, start_server
 
 
-@pytest.fixture
-def server(engine: Engine, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunningServer]:
+@pytest.fixture(scope="module")
+def server(
+    engine: Engine, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningServer]:
     """A server of our own, that may be killed."""
-    running = start_server(engine, request, tmp_path, test_mode="true")
+    running = start_server(engine, request, tmp_path_factory.mktemp("survival"), test_mode="true")
     try:
         yield running
     finally:
@@ -29,7 +31,7 @@ def server(engine: Engine, request: pytest.FixtureRequest, tmp_path: Path) -> It
 
 @pytest.fixture
 def site(server: RunningServer) -> Iterator[Site]:
-    made = Site(server, "survival", TenantSettings(script_hosts=("localhost",)))
+    made = Site(server, f"t{secrets.token_hex(6)}", TenantSettings(script_hosts=("localhost",)))
     yield made
     made.close()
 
@@ -46,7 +48,7 @@ def asking(call: str) -> str:
     var onLoginRequest = function (context) {
       executeStep(1, { onSuccess: function (context) {
         sendEmail(context.currentKnownSubject, 'generic', { subject: 'Once', body: 'only' });
-        %s, {
+        %s {
           onSuccess: function (context, data) { if (data.score > 50) { fail({ errorCode: 'too_risky' }); } },
           onTimeout: function (context) { fail({ errorCode: 'timed_out' }); },
           onFail: function (context) { fail({ errorCode: 'failed' }); } });
@@ -69,8 +71,8 @@ def test_killed_between_steps(site: Site, server: RunningServer) -> None:
 @pytest.mark.parametrize(
     ("call", "method", "times", "outcome"),
     [
-        ("httpGet('{url}', {{}})", "GET", 2, "code"),
-        ("httpPost('{url}', {{ip: '192.0.2.1'}}, {{}})", "POST", 1, "timed_out"),
+        ("httpGet('{url}', {{}},", "GET", 2, "code"),
+        ("httpPost('{url}', {{ip: '192.0.2.1'}}, {{}},", "POST", 1, "timed_out"),
     ],
     ids=["a GET is sent again", "a POST is not"],
 )
@@ -122,7 +124,7 @@ def test_calls_run_side_by_side_and_their_answers_decide(site: Site, receiver: R
 )  # fmt: skip
 def test_hosts_that_are_not_listed_are_not_called(site: Site, receiver: Receiver, url: str) -> None:
     """Attack row 13."""
-    client = scripted(site, asking(f"httpGet('{url.format(port=receiver.port)}', {{}})"))
+    client = scripted(site, asking(f"httpGet('{url.format(port=receiver.port)}', {{}},"))
     page = with_password(begun(site, client), site.jane)
     assert response_parameters(page)["error"] == "failed"
     assert receiver.received == []
@@ -130,7 +132,7 @@ def test_hosts_that_are_not_listed_are_not_called(site: Site, receiver: Receiver
 
 def test_a_redirect_is_not_followed(site: Site, receiver: Receiver) -> None:
     receiver.answer("/score", Reply(302, b"", (("location", receiver.url("/other")),)))
-    client = scripted(site, asking(f"httpGet('{receiver.url('/score')}', {{}})"))
+    client = scripted(site, asking(f"httpGet('{receiver.url('/score')}', {{}},"))
     page = with_password(begun(site, client), site.jane)
     assert response_parameters(page)["error"] == "failed"
     assert [request.path for request in receiver.received] == ["/score"]
