@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -111,7 +110,7 @@ def test_worker_killed_in_mid_run_is_replaced(endless: WorkerPool) -> None:
     (first,) = endless.pids
     thread, results = run_in_thread(lambda: endless.run(given(), "for (;;) ;"))
     while len(endless.pids) != 1 or endless._idle:
-        time.sleep(0.001)
+        os.sched_yield()
     os.kill(first, signal.SIGKILL)
     thread.join()
     assert isinstance(results[0], Stopped)
@@ -158,7 +157,7 @@ def test_closing_ends_every_process(guest_folder: Path) -> None:
     master, worker = pool._master.process, os.pidfd_open(pool.pids[0])
     thread, results = run_in_thread(lambda: pool.run(given(), "for (;;) ;"))
     while pool._idle:
-        time.sleep(0.001)
+        os.sched_yield()
     pool.close()
     thread.join()
     assert isinstance(results[0], Stopped)
