@@ -149,11 +149,8 @@ def _redacted_key(key: str) -> str:
     kind, _, arguments = key.partition(":")
     if kind != "http":
         return kind
-    try:
-        method, url = msgspec.json.decode(arguments)[:2]
-    except (msgspec.DecodeError, ValueError):
-        return kind
-    return f"http {method} {str(url).partition('?')[0]}"
+    asked: dict[str, Any] = msgspec.json.decode(arguments)
+    return f"http {asked.get('method')} {str(asked.get('url')).partition('?')[0]}"
 
 
 def _told(value: Any) -> Any:

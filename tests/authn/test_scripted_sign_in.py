@@ -23,7 +23,10 @@ RETRY_LOOP = """
 var tries = 0;
 var second = function () {
   executeStep(2, { authenticationOptions: [{ authenticator: 'totp' }] }, {
-    onFail: function (context) { tries++; if (tries < 3) { second(); } else { fail({ errorCode: 'mfa_failed', errorMessage: 'No.' }); } }
+    onFail: function (context) {
+      tries++;
+      if (tries < 3) { second(); } else { fail({ errorCode: 'mfa_failed', errorMessage: 'No.' }); }
+    }
   });
 };
 var onLoginRequest = function (context) { executeStep(1, { onSuccess: function (context) { second(); } }); };
@@ -149,8 +152,10 @@ def test_a_form_of_a_script(site: Site) -> None:
 
 
 def test_send_error_shows_a_page_and_the_trace(site: Site) -> None:
-    source = "var onLoginRequest = function (c) { executeStep(1, { onSuccess: function (c) {" \
+    source = (
+        "var onLoginRequest = function (c) { executeStep(1, { onSuccess: function (c) {"
         " sendError(null, { statusMsg: 'Not from here.' }); } }); };"
+    )
     client = scripted(site, source)
     page = with_password(begun(site, client), site.jane)
     assert page.status == 403
@@ -214,10 +219,13 @@ def test_no_script_says_who_it_was(site: Site) -> None:
 
 
 def test_a_level_that_was_not_reached_cannot_be_claimed(site: Site) -> None:
-    source = "var onLoginRequest = function (c) { executeStep(1, { onSuccess: function (c) { c.selectedAcr = '%s'; } }); };"
-    lying = scripted(site, source % "2")
+    source = """
+    var onLoginRequest = function (context) {
+      executeStep(1, { onSuccess: function (context) { context.selectedAcr = '%s'; } });
+    };"""
+    lying = scripted(site, source.replace("%s", "2"))
     assert id_token(site, lying, with_password(begun(site, lying), site.jane))["acr"] == "1"
-    own = scripted(site, source % "urn:example:desk")
+    own = scripted(site, source.replace("%s", "urn:example:desk"))
     assert id_token(site, own, with_password(begun(site, own), site.jane))["acr"] == "urn:example:desk"
 
 
@@ -238,18 +246,24 @@ def test_a_script_of_one_tenant_knows_nobody_of_another(site: Site, other_site: 
         var found = getUserSessions({ uniqueId: '%s' });
         if (found && found.length) { fail({ errorCode: 'crossed' }); }
       }});
-    };""" % subject
+    };""".replace("%s", subject)
     client = scripted(site, source)
     page = with_password(begun(site, client), site.jane)
     assert response_parameters(page).get("error") != "crossed"
 
 
 def test_the_trace_tells_how_it_went(site: Site) -> None:
-    from identity.authn.login_trace import LoginTraces
     from identity.administration.context import Administration
+    from identity.authn.login_trace import LoginTraces
 
-    client = scripted(site, "var onLoginRequest = function (c) { executeStep(1, { onSuccess: function (c) {"
-                      " if (hasAnyOfTheRoles(c.currentKnownSubject, ['x'])) { Log.info('has'); } Log.info('looked'); } }); };")
+    source = """
+    var onLoginRequest = function (context) {
+      executeStep(1, { onSuccess: function (context) {
+        if (hasAnyOfTheRoles(context.currentKnownSubject, ['x'])) { Log.info('has'); }
+        Log.info('looked');
+      }});
+    };"""
+    client = scripted(site, source)
     page = begun(site, client).submit("login-submit", username="jane", password="wrong")
     page = page.submit("login-submit", username="jane", password=site.jane.password)
     assert "code" in response_parameters(page)
