@@ -74,7 +74,8 @@ class SoftKey:
     def _data(self, changes: dict[str, Any], more: int = 0) -> bytes:
         flags = changes.get("flags", self.flags) | more
         rp_hash = hashlib.sha256(changes.get("rp_id", self.rp_id).encode()).digest()
-        return rp_hash + bytes([flags]) + changes.get("counter", self.counter).to_bytes(4, "big")
+        counter: int = changes.get("counter", self.counter)
+        return rp_hash + bytes([flags]) + counter.to_bytes(4, "big")
 
     def _public(self) -> bytes:
         point = self.private.public_key().public_numbers()
