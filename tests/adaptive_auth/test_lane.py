@@ -212,7 +212,7 @@ async def test_limits_pause_a_tenant_and_nobody_else() -> None:
             clock.now += 10
             with pytest.raises(Stopped):
                 await lane.run(1, f"{number}", "stop")
-        assert lane.state.paused == (1,)
+        assert list(lane.state.paused) == [1]
         with pytest.raises(Paused, match=r"hit a limit 5 times within 60 s and are paused for 60 s more"):
             await lane.run(1, "paused", "")
         assert (await lane.run(2, "two", "")).ok
