@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from identity.domain.tenants import TenantSettings
@@ -35,6 +36,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure() -> None:
     network.refuse_foreign_hosts()
     key_pool.draw_from_a_pool()
+    # Hypothesis fails an example that takes 200 ms, or that is slow to make: on a busy machine any does.
+    hypothesis.settings.register_profile(
+        "busy machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
+    hypothesis.settings.load_profile("busy machine")
 
 
 def _engines(config: pytest.Config) -> list[str]:
