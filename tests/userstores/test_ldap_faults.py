@@ -43,7 +43,7 @@ def transport(request: pytest.FixtureRequest) -> str:
 
 
 def patient_store(directory: Slapd, clock: Time, transport: str = "plain", **more: object) -> LdapUserStore:
-    given: dict[str, object] = PATIENT | {"breaker_failures": 2, "start_tls": transport == "starttls"}
+    given: dict[str, object] = {**PATIENT, "breaker_failures": 2, "start_tls": transport == "starttls"}
     if transport == "ldaps":
         given["urls"] = directory.ldaps_uri
     return ldap_store(directory, clock, **(given | more))
