@@ -21,8 +21,8 @@ help: ## list the targets
 serve: $(SERVE) ## run the server with demo data (PORT=8080 DATA=.data)
 	@exec $(BIN)/identity serve --demo --port $(PORT) --data $(DATA) $(ARGS)
 
-test: $(TEST) packages ## run all tests on SQLite and PostgreSQL, with a directory and a browser (ARGS for pytest)
-	$(BIN)/python -m pytest $(ARGS)
+test: $(TEST) packages ## run all tests on SQLite and PostgreSQL, with a directory and a browser, in two processes (ARGS for pytest)
+	$(BIN)/python tools/test_in_halves.py $(ARGS)
 
 test-fast: $(TEST) ## run the tests that need nothing but Python, on SQLite
 	$(BIN)/python -m pytest --fast $(ARGS)

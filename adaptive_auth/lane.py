@@ -108,6 +108,10 @@ class ScriptLane:
             paused=tuple(sorted(tenant for tenant, until in self._paused.items() if until > now)),
         )
 
+    @property
+    def opened(self) -> bool:
+        return self._engine is not None
+
     async def open(self) -> None:
         """Open the engine now instead of at the first script. Raises Unavailable."""
         if self._closed:

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from adaptive_auth.lane import Unavailable as ScriptsUnavailable
 from identity.administration.context import Administration
 from identity.administration.keys import create_missing_keys
 from identity.administration.master_key import load_sealer
@@ -19,6 +21,7 @@ from identity.demo import ensure_demo_data
 from identity.domain.tenants import ROOT_HANDLE
 from identity.jobs import Deliveries, Purge, publish_metrics
 from identity.messaging.courier import Courier
+from identity.messaging.mail import CAPTURED
 from identity.messaging.outbox import Outbox
 from identity.operations import Operations
 from identity.storage import authorization_tables, sign_in_tables, tables, tenants
@@ -26,6 +29,7 @@ from identity.storage.configuration import Configuration
 from identity.storage.database import Database
 from identity.storage.installation import check_master_key
 from identity.storage.migrations import ensure_schema
+from identity.storage.scripts import any_bundle
 from identity.storage.sqlite_writer import SqliteDatabase
 from identity.telemetry import Tracing, configure_logging, warm_up
 from identity.tokens.addresses import resource_metadata_of
@@ -137,7 +141,9 @@ class Server:
                 *discovery_routes_of(parts),
                 *key_manager_routes(parts),
                 *account_page_routes(parts),
-                *_operation_routes(Operations(parts.database, parts.metrics, settings.metrics_from)),
+                *_operation_routes(
+                    Operations(parts.database, parts.sign_in.runner, parts.metrics, settings.metrics_from)
+                ),
             ],
             configuration=parts.configuration,
             failures=Failures(parts.templates, parts.log, base_url=base_url),
@@ -159,17 +165,27 @@ class Server:
         configure_logging(self.settings)
         await self.foundation.open()
         await self.parts.hot.open()
+        if self.settings.smtp_host is None:
+            self.parts.log.info(CAPTURED)
         self._tasks = [
             asyncio.create_task(self._purge.run()),
             asyncio.create_task(self._deliveries.run()),
             asyncio.create_task(publish_metrics(self.parts.metrics)),
             asyncio.create_task(asyncio.to_thread(warm_up)),
+            asyncio.create_task(self._open_scripts()),
         ]
+
+    async def _open_scripts(self) -> None:
+        """Where there are scripts, the engine is opened before the first sign-in needs it."""
+        with suppress(ScriptsUnavailable):
+            if await any_bundle(self.parts.database):
+                await self.parts.sign_in.runner.lane.open()
 
     async def shutdown(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.parts.sign_in.runner.lane.aclose()
         self.parts.outbound.close()
         await self.parts.hot.close()
         await self.foundation.close()

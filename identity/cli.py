@@ -13,6 +13,7 @@ from identity.commands import (
     deliveries,
     issuers,
     keys,
+    mail,
     notify,
     registration,
     roles,
@@ -40,6 +41,7 @@ app.add_typer(roles.app, name="roles")
 app.add_typer(apis.app, name="apis")
 app.add_typer(notify.app, name="notify")
 app.add_typer(deliveries.app, name="deliveries")
+app.add_typer(mail.app, name="mail")
 app.add_typer(script.app, name="script")
 app.add_typer(stores.app, name="stores")
 app.add_typer(keys.app, name="keys")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 
+from identity.authn.script_runner import ScriptRunner
 from identity.domain.tenants import ROOT_HANDLE
 from identity.errors import IdentityError
 from identity.storage.database import Database
@@ -14,7 +15,10 @@ _FORWARDED = frozenset({b"x-forwarded-for", b"forwarded", b"x-real-ip", b"via"})
 
 
 class Operations:
-    def __init__(self, database: Database, metrics: Metrics, metrics_from: Sequence[str]) -> None:
+    def __init__(
+        self, database: Database, scripts: ScriptRunner, metrics: Metrics, metrics_from: Sequence[str]
+    ) -> None:
+        self._scripts = scripts
         self._database = database
         self._metrics = metrics
         self._networks = [ip_network(network, strict=False) for network in metrics_from]
@@ -24,12 +28,25 @@ class Operations:
         return json_response(200, {"status": "live"})
 
     async def ready(self, request: Request) -> Response:
-        """The database answers too: send traffic here."""
+        """The database answers too: send traffic here. `scripts`: how sign-in scripts are isolated, and why not."""
         try:
             await find_tenant(self._database, ROOT_HANDLE)
         except IdentityError:
             return json_response(503, {"status": "unavailable", "reason": "database"})
-        return json_response(200, {"status": "ready"})
+        return json_response(200, {"status": "ready", "scripts": await self._script_state()})
+
+    async def _script_state(self) -> dict[str, object]:
+        state = self._scripts.state
+        refused = await self._scripts.refusal()
+        return {
+            "isolation": state.isolation,
+            "locked": state.locked,
+            "reason": refused or state.reason,
+            "refused": bool(refused),
+            "running": state.running,
+            "waiting": state.waiting,
+            "pausedTenants": len(state.paused),
+        }
 
     async def metrics(self, request: Request) -> Response:
         """Prometheus text, for the networks of the setting `metrics_from`; what came through a proxy is not local."""

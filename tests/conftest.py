@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from identity.domain.tenants import TenantSettings
@@ -26,6 +27,7 @@ _OVER_EVERY_DOOR = {"attacks", "interop", "registration", "gateway", "scim", "ad
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("identity")
     group.addoption("--engine", action="append", choices=ENGINES, help="test on this database only")
+    group.addoption("--half", choices=("sqlite", "rest"), help="what runs on SQLite, or everything else")
     group.addoption("--fast", action="store_true", help="SQLite only, without programs from outside Python")
     group.addoption(outside.REQUIRE, action="store_true", help="fail where a program is missing, instead of skipping")
     specifications.add_options(group)
@@ -34,6 +36,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure() -> None:
     network.refuse_foreign_hosts()
     key_pool.draw_from_a_pool()
+    # Hypothesis fails an example that takes 200 ms, or that is slow to make: on a busy machine any does.
+    hypothesis.settings.register_profile(
+        "busy machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
+    hypothesis.settings.load_profile("busy machine")
 
 
 def _engines(config: pytest.Config) -> list[str]:
@@ -51,9 +58,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     specifications.collect(config, items)
     if config.getoption("--fast"):
-        left_out = [item for item in items if _is_left_out(item)]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
+        _deselect(config, items, [item for item in items if _is_left_out(item)])
+    half = config.getoption("--half")
+    if half is not None:
+        _deselect(config, items, [item for item in items if _runs_on_sqlite(item) != (half == "sqlite")])
+
+
+def _deselect(config: pytest.Config, items: list[pytest.Item], left_out: list[pytest.Item]) -> None:
+    config.hook.pytest_deselected(items=left_out)
+    without = set(left_out)
+    items[:] = [item for item in items if item not in without]
+
+
+def _runs_on_sqlite(item: pytest.Item) -> bool:
+    callspec = getattr(item, "callspec", None)
+    return callspec is not None and callspec.params.get("engine") == "sqlite"
 
 
 def _is_left_out(item: pytest.Item) -> bool:

@@ -19,8 +19,10 @@ FRAMEWORKS = {"starlette", "fastapi"}
 FRAMEWORK_PLACES = ("identity/app.py", "identity/web/", "tests/", "tools/")
 FRAMEWORK_ENDINGS = ("_endpoint.py", "_pages.py")
 
-LAZY = {"alembic", "asyncpg", "authlib", "httpx", "ldap3", "opentelemetry", "passlib", "prometheus_client", "rich"}
-LAZY |= {"wasmtime"}
+LAZY = {
+    "aiosmtplib", "alembic", "asyncpg", "authlib", "email_validator", "httpx", "ldap3", "opentelemetry", "passlib",
+    "prometheus_client", "rich", "wasmtime",
+}  # fmt: skip
 """Heavy: imported on first use, inside a function, so that a start stays quick and small."""
 LAZY_PLACES = ("userstores/ldap/",)
 """Packages that are themselves imported on first use only."""

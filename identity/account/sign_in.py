@@ -2,6 +2,7 @@
 
 import json
 
+from identity.authn.assurance import MULTI_FACTOR
 from identity.authn.cookies import Cookies
 from identity.authn.login_flow import FlowNotFound, LoginFlows, LoginRecord
 from identity.authn.sign_in_plan import plan_of
@@ -25,13 +26,16 @@ class AccountSignIn:
         self._clock = clock
 
     async def start(self, request: Request) -> Response:
+        """`next`: which page follows; `level=2`: two factors are asked for."""
+        query = request.query()
+        wanted = (MULTI_FACTOR,) if query.get("level") == MULTI_FACTOR else ()
         flow, value = await self._flows.begin(
             request,
             application=None,
             return_path=f"{request.tenant.prefix}/account/sign-in/{{flow}}",
-            request=json.dumps({"next": request.query().get("next", "")}),
+            request=json.dumps({"next": query.get("next", "")}),
             record=LoginRecord(application_host=""),
-            plan=plan_of(request.tenant, None),
+            plan=plan_of(request.tenant, None, wanted),
         )
         response = redirect(f"{request.tenant.prefix}/login/{flow.id}")
         self._cookies.set_flow(response, flow.id, value, request.tenant.settings.flow_lifetime)

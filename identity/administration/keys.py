@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from identity.administration.context import Administration
+from identity.administration.enrolled_factors import rewrap_enrolled_factors
 from identity.administration.notification_targets import rewrap_notification_targets
 from identity.clock import SECOND
 from identity.domain.applications import ClientSecret
@@ -87,7 +88,8 @@ async def delete_retired_key(administration: Administration, tenant: Tenant, kid
 async def rewrap(administration: Administration, tenant: Tenant) -> int:
     """Seal every stored secret of the tenant with the current master key; how many were sealed anew.
 
-    Claims of running grants stay as they are: they end with their grants. Keep the old key until then.
+    Claims of running grants stay as they are: they end with their grants. Keep the old key until then. Recovery codes
+    are kept as hashes under the key of their time, and end with it.
     """
     count = 0
     sealer = administration.sealer
@@ -106,6 +108,7 @@ async def rewrap(administration: Administration, tenant: Tenant) -> int:
         count += 1
     count += await _rewrap_client_secrets(administration, tenant.id)
     count += await rewrap_notification_targets(administration, tenant.id)
+    count += await rewrap_enrolled_factors(administration, tenant.id)
     async with database.transaction() as transaction:
         await tenants.touch_tenant(transaction, tenant.id)
     return count

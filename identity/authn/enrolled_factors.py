@@ -16,9 +16,9 @@ from identity.storage import enrolled_factors
 from identity.storage.configuration import TenantConfiguration
 from identity.storage.database import Database
 from identity.storage.write_batch import WriteBatch
-from identity.web.i18n import choose_locale
+from identity.web.i18n import choose_locale, translations
 
-LABELS = {TOTP: "Authenticator app", PASSKEY: "Passkey", RECOVERY_CODE: "Recovery codes"}
+LABELS = {TOTP: "Authenticator app", PASSKEY: "Passkey or security key", RECOVERY_CODE: "Recovery codes"}
 """What a factor is called before its owner says otherwise, and in mails."""
 
 
@@ -125,14 +125,15 @@ class EnrolledFactors:
         if address is None:
             return
         request = attempt.request
+        locale = choose_locale(None, None, request.header(b"accept-language"))
         await self._mails.enqueue(
             batch,
             attempt.tenant,
             to=address,
             template=template,
-            locale=choose_locale(None, None, request.header(b"accept-language")),
+            locale=locale,
             values={
-                "factor": LABELS.get(factor.authenticator, factor.authenticator),
+                "factor": translations(locale).gettext(LABELS[factor.authenticator]),
                 "name": attempt.person.display_name,
                 "username": attempt.person.subject.qualified_username,
                 "login-time": f"{as_datetime(attempt.now):%Y-%m-%d %H:%M} UTC",

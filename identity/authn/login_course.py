@@ -9,6 +9,7 @@ from identity.authn.people import People, Person
 from identity.domain.applications import Application
 from identity.domain.login_flows import LoginFlow
 from identity.domain.sessions import SsoSession
+from identity.storage.attempts import clear_tries
 from identity.storage.write_batch import WriteBatch
 from identity.web.messages import Headers, Request
 
@@ -27,7 +28,7 @@ class Course:
     """The browser's running session."""
     writes: list[Writes] = field(default_factory=list)
     counters: list[str] = field(default_factory=list)
-    """Counters of failed tries that the end of the login clears."""
+    """Counters of tries that were passed: cleared with the step, whenever the login ends and however."""
     headers: Headers = field(default_factory=list)
     """What a script puts into the response: cookies and headers."""
 
@@ -50,3 +51,5 @@ class Course:
     async def note(self, batch: WriteBatch) -> None:
         for write in self.writes:
             await write(batch)
+        for counter in dict.fromkeys(self.counters):
+            await clear_tries(batch, self.row.tenant, counter)

@@ -20,7 +20,6 @@ from identity.authn.sso_sessions import SsoSessions
 from identity.domain.events import Event, EventType
 from identity.domain.sessions import SessionId, SsoSession, factors_text
 from identity.secrets import Sealer
-from identity.storage import attempts
 from identity.storage.events import record
 from identity.storage.last_logins import LastLogin, write_last_login
 from identity.storage.write_batch import WriteBatch
@@ -101,8 +100,6 @@ class LoginEnd:
             amr=joined(shown.values()),
             factors=factors_text(shown),
         )
-        for counter in dict.fromkeys(course.counters):
-            await attempts.clear_tries(batch, course.request.tenant.id, counter)
         return End(session.id, session, cookie)
 
     def told(self, course: Course, end: End, response: Response | None) -> None:

@@ -259,6 +259,7 @@ class LoginFlows:
         batch = WriteBatch()
         await course.note(batch)
         course.writes.clear()
+        course.counters.clear()
         course.row = await self._write(batch, course, None, course.row.session)
 
     async def _write(

@@ -103,7 +103,7 @@ class LoginSteps:
         added = enrollable(factor) if pending.enrolling else None
         outcome = await (added.enrol if added is not None else factor.verify)(attempt, answer)
         if isinstance(outcome, Rejected):
-            return self._rejected(course, name, outcome)
+            return self._rejected(course, name, outcome, over=outcome.over)
         if isinstance(outcome, Named):
             return self._named(course, name, outcome)
         return self._verified(course, name, outcome)

@@ -25,6 +25,7 @@ from identity.storage.login_traces import (
 from identity.storage.write_batch import WriteBatch
 
 DAY = 86_400 * SECOND
+_OUTCOMES = frozenset({"ok", "timeout", "status"})
 _OPEN_ANSWERS = (bool, int, float, type(None))
 """Kinds of answers that are told as they are: whether, how many, how long. Texts are not."""
 
@@ -89,7 +90,7 @@ def trace_of(course: Course) -> dict[str, Any]:
             "script": record.script.script if record.script is not None else None,
             "wantedAcr": record.wanted_acr or None,
         },
-        "events": sorted([*_steps(record.entries), *_questions(record)], key=lambda event: float(event["at"])),
+        "events": sorted([*_steps(record.entries), *_questions(record)], key=_order),
         "log": list(record.script.log) if record.script is not None else [],
         "effects": [effect.get("kind") for effect in _effects(record)],
     }
@@ -138,23 +139,25 @@ def _questions(record: LoginRecord) -> Iterable[dict[str, Any]]:
         }
 
 
+def _order(event: dict[str, Any]) -> float:
+    """By time. A script's clock has milliseconds: within one, its questions came after the step that they are about."""
+    return float(event["at"]) + (0.001 if event["what"] == "input" else 0)
+
+
 def _redacted_key(key: str) -> str:
     """The question by its kind and, for an HTTP call, whom it went to; arguments may hold personal data."""
     kind, _, arguments = key.partition(":")
     if kind != "http":
         return kind
-    try:
-        method, url = msgspec.json.decode(arguments)[:2]
-    except (msgspec.DecodeError, ValueError):
-        return kind
-    return f"http {method} {str(url).partition('?')[0]}"
+    asked: dict[str, Any] = msgspec.json.decode(arguments)
+    return f"http {asked.get('method')} {str(asked.get('url')).partition('?')[0]}"
 
 
 def _told(value: Any) -> Any:
     if isinstance(value, _OPEN_ANSWERS):
         return value
     if isinstance(value, dict):
-        kept = {name: value[name] for name in ("ok", "timeout", "status") if isinstance(value.get(name), _OPEN_ANSWERS)}
+        kept = {name: value[name] for name in _OUTCOMES & value.keys() if isinstance(value[name], _OPEN_ANSWERS)}
         return {**kept, "members": sorted(name for name in value if name not in kept)[:50]}
     return {"entries": len(value)} if isinstance(value, list) else {"characters": len(str(value))}
 

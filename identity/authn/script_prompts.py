@@ -1,5 +1,7 @@
-"""Forms that scripts ask for: `prompt("genericForm", {title, text, inputs, choices})`. Fields are named by the script, so
-they must not take the names of our own."""
+"""Forms that scripts ask for: `prompt("genericForm", {title, text, inputs, choices})`.
+
+Fields are named by the script, so they must not take the names of our own.
+"""
 
 import re
 from typing import Any

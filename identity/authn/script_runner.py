@@ -32,8 +32,16 @@ class ScriptRunner:
     async def require_isolation(self) -> None:
         """Raises Unavailable with a reason for administrators."""
         await self.lane.open()
-        if self._automatic and not self.lane.state.locked and await self._several():
-            raise Unavailable(NOT_LOCKED.format(reason=self.lane.state.reason))
+        refusal = await self.refusal()
+        if refusal:
+            raise Unavailable(refusal)
+
+    async def refusal(self) -> str:
+        """Why scripts do not run as things stand; empty when they do, or when none has been tried yet."""
+        state = self.lane.state
+        if not self._automatic or state.locked or not self.lane.opened or not await self._several():
+            return ""
+        return NOT_LOCKED.format(reason=state.reason)
 
     async def _several(self) -> bool:
         now = self._clock.now()

@@ -21,7 +21,9 @@ def check(
     from identity.commands.progress import working
     from identity.config import TEST_MODE, load_settings
     from identity.errors import ConfigurationError
+    from identity.messaging.mail import CAPTURED
     from identity.messaging.outbound_policy import OutboundPolicy
+    from identity.messaging.smtp import SmtpServer
 
     problem = shared_environment()
     if problem:
@@ -30,6 +32,8 @@ def check(
     OutboundPolicy(settings)
     if settings.test_mode:
         print(f"WARNING  {TEST_MODE}")
+    if SmtpServer.of(settings) is None:
+        print(f"WARNING  {CAPTURED}")
     with working("Checking"):
         findings = _findings(data)
     for ok, text in findings:

@@ -26,6 +26,7 @@ def run(settings: Settings) -> None:
     _refuse_shared_environment()
     _check_tls(settings)
     _check_outbound(settings)
+    _check_mail(settings)
     listeners = [_listen(settings, settings.port)]
     scheme = "https" if settings.tls_certificate else "http"
     base_url = settings.base_url or f"{scheme}://localhost:{_port(listeners[0])}"
@@ -100,11 +101,14 @@ def announce(settings: Settings, base_url: str) -> None:
     print(f"ready {base_url}", flush=True)
     if settings.demo:
         from identity.demo import ADMINISTRATOR, APP_PATH, USERS
+        from identity.demo_mailbox import MAILBOX_PATH
 
         _say(f"\n  Open {base_url}{APP_PATH} and sign in as")
         for username, password, _, _ in USERS:
             _say(f"    {username:8} {password}")
         _say(f"    {ADMINISTRATOR[0]:8} {ADMINISTRATOR[1]}   (administrator)")
+        if settings.smtp_host is None:
+            _say(f"\n  Mail is not sent: read it at {base_url}{MAILBOX_PATH}")
         _say(f"\n  Scripts find everything in {settings.data / 'demo.json'}. Ctrl-C stops the server.\n")
 
 
@@ -193,6 +197,13 @@ def _check_outbound(settings: Settings) -> None:
     OutboundPolicy(settings)
     if settings.test_mode:
         _say(TEST_MODE)
+
+
+def _check_mail(settings: Settings) -> None:
+    """Raises ConfigurationError for a mail server that must not get mail like that."""
+    from identity.messaging.smtp import SmtpServer
+
+    SmtpServer.of(settings)
 
 
 def _check_addresses(settings: Settings, base_url: str) -> None:

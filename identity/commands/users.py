@@ -179,6 +179,43 @@ def delete(username: Username, tenant: Tenant = "root", data: Data = None) -> No
     print(f"Deleted {username}.")
 
 
+@app.command("factors")
+def list_factors(username: Username, tenant: Tenant = "root", data: Data = None) -> None:
+    """List the ways to sign in that a person has set up, one line each."""
+    from identity.administration import enrolled_factors
+
+    async def work(administration: Any) -> Any:
+        return await enrolled_factors.list_factors(administration, await administration.tenant(tenant), username)
+
+    for factor in with_administration(data, work):
+        failures = f"  ({factor.failures} wrong codes in a row)" if factor.failures else ""
+        print(f"{factor.authenticator}\t{factor.label}{failures}")
+
+
+@app.command("remove-factors")
+def remove_factors(username: Username, tenant: Tenant = "root", data: Data = None) -> None:
+    """Remove every passkey, authenticator app and recovery code of a person who has lost them."""
+    from identity.administration import enrolled_factors
+
+    async def work(administration: Any) -> None:
+        await enrolled_factors.remove_factors(administration, await administration.tenant(tenant), username)
+
+    with_administration(data, work)
+    print(f"Removed every factor of {username}; sessions and tokens have ended.")
+
+
+@app.command("let-back-in")
+def let_back_in(username: Username, tenant: Tenant = "root", data: Data = None) -> None:
+    """Take a person's codes again after too many wrong ones."""
+    from identity.administration import enrolled_factors
+
+    async def work(administration: Any) -> None:
+        await enrolled_factors.let_back_in(administration, await administration.tenant(tenant), username)
+
+    with_administration(data, work)
+    print(f"The codes of {username} are taken again.")
+
+
 def parse_attributes(pairs: list[str]) -> dict[str, Any]:
     """`claim=value` pairs; a value that is JSON (true, an object) is read as such."""
     attributes: dict[str, Any] = {}

@@ -192,7 +192,7 @@ class Courier:
         return int((sender.seconds if isinstance(sender, Carrier) else TRY_SECONDS) * SECOND)
 
     def _note_origin(self, origin: _Origin, outcome: Outcome) -> None:
-        if outcome.status and not outcome.unreachable:
+        if not outcome.unreachable and (outcome.status or outcome.result is Result.DELIVERED):
             origin.answers, origin.failures, origin.paused_until = True, 0, 0
         if not outcome.unreachable:
             return

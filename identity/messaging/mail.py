@@ -16,6 +16,7 @@ from identity.clock import SECOND, Clock
 from identity.domain.deliveries import DeliveryKind
 from identity.domain.events import Event, EventType
 from identity.domain.mail import MailContent, MailVerdict
+from identity.domain.tenants import TenantId
 from identity.messaging.mail_addresses import canonical_address, limit_name
 from identity.messaging.mail_templates import MailTemplates, template_name
 from identity.messaging.outbox import OF_NO_USE, Outbox, Outgoing
@@ -71,7 +72,7 @@ class Mailer:
         address = canonical_address(to)
         if address is None:
             return self._verdict(name, "bad_address")
-        content = self._content(tenant, address, name, locale, values, expires_at)
+        content = mail_content(self._templates, tenant, address, name, locale, values, expires_at)
         if await key_is_taken(self._database, tenant.id, key):
             return "queued"
         now = self._outbox.clock.now()
@@ -99,29 +100,6 @@ class Mailer:
         """Send now: after the commit, when a person waits for the mail."""
         self._outbox.wake()
 
-    def _content(
-        self,
-        tenant: TenantConfiguration,
-        to: str,
-        template: str,
-        locale: str,
-        values: Mapping[str, str],
-        expires_at: int | None,
-    ) -> MailContent:
-        organisation = tenant.settings.display_name or _DEFAULT_ORGANISATION
-        given = {name: value for name, value in values.items() if value}
-        all_values = {"organisation": organisation, "application": organisation} | given
-        rendered = self._templates.render(template, locale, all_values)
-        return MailContent(
-            to=to,
-            template=template,
-            locale=locale,
-            subject=rendered.subject,
-            text=rendered.text,
-            html=rendered.html,
-            expires_at=expires_at,
-        )
-
     def _verdict(self, template: str, verdict: MailVerdict) -> MailVerdict:
         self._metrics.mail(template, verdict)
         return verdict
@@ -148,17 +126,45 @@ class MailCarrier:
     async def carry(self, outgoing: Outgoing) -> Outcome:
         content = msgspec.json.decode(outgoing.payload, type=MailContent)
         delivery = outgoing.delivery
-        now = self._clock.now()
-        if content.expires_at is not None and now >= content.expires_at:
+        if content.expires_at is not None and self._clock.now() >= content.expires_at:
             return Outcome(Result.FAILED, error=OF_NO_USE)
+        return await self.send(delivery.tenant, content, id=delivery.id, at=delivery.created_at)
+
+    async def send(self, tenant: TenantId, content: MailContent, *, id: str, at: int) -> Outcome:
+        """One try, past the outbox; the same `id` is the same mail. `at` (µs) is when it was written."""
         if self._client is None:
-            await capture(self._database, self._sealer, delivery.tenant, id=delivery.id, content=content, now=now)
+            now = self._clock.now()
+            await capture(self._database, self._sealer, tenant, id=id, content=content, now=now)
             return Outcome(Result.DELIVERED)
-        message = build_message(content, self._client.server, id=delivery.id, at=delivery.created_at)
+        message = build_message(content, self._client.server, id=id, at=at)
         outcome = await self._client.send(message, content.to)
         if outcome.unreachable:
             self._log.warning("mail server does not take mail", host=self._client.server.host, reason=outcome.error)
         return outcome
+
+
+def mail_content(
+    templates: MailTemplates,
+    tenant: TenantConfiguration,
+    to: str,
+    template: str,
+    locale: str,
+    values: Mapping[str, str],
+    expires_at: int | None = None,
+) -> MailContent:
+    """The template filled in. Raises BadMail."""
+    organisation = tenant.settings.display_name or _DEFAULT_ORGANISATION
+    given = {name: value for name, value in values.items() if value}
+    rendered = templates.render(template, locale, {"organisation": organisation, "application": organisation} | given)
+    return MailContent(
+        to=to,
+        template=template,
+        locale=locale,
+        subject=rendered.subject,
+        text=rendered.text,
+        html=rendered.html,
+        expires_at=expires_at,
+    )
 
 
 def build_message(content: MailContent, server: SmtpServer, *, id: str, at: int) -> EmailMessage:

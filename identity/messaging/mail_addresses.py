@@ -14,8 +14,8 @@ _SEVERAL = re.compile(r"[,;<>\"()\[\]\\]")
 def canonical_address(text: str) -> str | None:
     """The address with its domain in lower case and in ASCII (RFC 5891); None when it is none.
 
-    Nothing is looked up. Domains inside a company (`corp.local`) are addresses too; quoted local parts and IP
-    addresses for domains are not.
+    Nothing is looked up. Names that no mail reaches (`ada@localhost`, `….local`, `….test`), quoted local parts and IP
+    addresses for domains are refused.
     """
     if len(text) > MAXIMUM_LENGTH or any(unicodedata.category(character) in _INVISIBLE for character in text):
         return None
@@ -24,7 +24,7 @@ def canonical_address(text: str) -> str | None:
     from email_validator import EmailNotValidError, validate_email
 
     try:
-        found = validate_email(text, check_deliverability=False, globally_deliverable=False)
+        found = validate_email(text, check_deliverability=False, strict=True)
     except EmailNotValidError:
         return None
     return f"{found.local_part}@{found.ascii_domain}"

@@ -81,10 +81,11 @@ class MailTemplates:
         chosen = self._locale_of(name, locale)
         template = self._templates[name, chosen]
         plain = {key: _neutral(key, value) for key, value in values.items()}
-        escaped = {key: escape(value).replace("\n", "<br>\n") for key, value in plain.items()}
+        escaped = {key: escape(value) for key, value in plain.items()}
         subject = _one_line(_filled(template.subject, plain))[:MAXIMUM_SUBJECT].strip()
         text = _filled(template.text, plain)
-        content = _filled(template.html, escaped) if template.html else _paragraphs(_filled(template.text, escaped))
+        own = _filled(template.html, {key: value.replace("\n", "<br>\n") for key, value in escaped.items()})
+        content = own or _paragraphs(_filled(template.text, escaped))
         html = _filled(
             self._frame,
             {

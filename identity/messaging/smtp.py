@@ -58,6 +58,8 @@ class SmtpServer:
             raise ConfigurationError("Setting mail_from must be an address, like `Example <id@example.org>`.")
         if bool(settings.smtp_user) != (settings.smtp_password is not None):
             raise ConfigurationError("Settings smtp_user and smtp_password: give both or neither.")
+        if settings.smtp_ca_file is not None:
+            _make_context(settings.smtp_ca_file)
         return cls(
             host=settings.smtp_host,
             port=settings.smtp_port or _PORTS[settings.smtp_tls],
@@ -77,8 +79,6 @@ class SmtpServer:
 
 
 class SmtpClient:
-    """Raises ConfigurationError when the authorities' file cannot be read, at the first mail."""
-
     def __init__(self, server: SmtpServer) -> None:
         self.server = server
         self._context: SSLContext | None = None

@@ -39,6 +39,13 @@ _FORGIVE = (
     )
     .values(failures=literal(0))
 )
+_SEALED = (
+    select(table)
+    .where(of_tenant(table), table.c.id > bindparam("after"), table.c.secret.is_not(None))
+    .order_by(table.c.tenant, table.c.id)
+    .limit(500)
+)
+_RESEAL = update(table).where(_one, table.c.secret == bindparam("read_secret")).values(secret=bindparam("new_secret"))
 _RENAME = update(table).where(_one, table.c.subject == bindparam("b_subject")).values(label=bindparam("new_label"))
 _DELETE = delete(table).where(_of_subject, table.c.id == bindparam("id"))
 _DELETE_KIND = delete(table).where(_of_subject, table.c.authenticator == bindparam("authenticator"))
@@ -99,6 +106,16 @@ async def count_failure(database: Database, factor: EnrolledFactor, maximum: int
 async def forgive_failures(writer: Writer, tenant: TenantId, subject: SubjectId, authenticator: str) -> None:
     """The owner showed who they are in another way."""
     await writer.execute(_FORGIVE, b_tenant=tenant, b_subject=subject, b_authenticator=authenticator)
+
+
+async def list_sealed_factors_page(runner: Runner, tenant: TenantId, *, after: str) -> list[EnrolledFactor]:
+    """Those with a sealed secret and an id above `after`, up to 500."""
+    return [_factor(row) for row in await runner.fetch(_SEALED, tenant=tenant, after=after)]
+
+
+async def reseal_factor(writer: Writer, factor: EnrolledFactor, secret: bytes) -> None:
+    """Unless it was changed meanwhile."""
+    await writer.execute(_RESEAL, b_tenant=factor.tenant, b_id=factor.id, read_secret=factor.secret, new_secret=secret)
 
 
 async def rename_factor(writer: Writer, tenant: TenantId, subject: SubjectId, factor: str, label: str) -> bool:

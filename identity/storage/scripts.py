@@ -49,6 +49,7 @@ class ScriptSecret:
 _FIND_BUNDLE = select(script_bundle.c.document).where(
     of_tenant(script_bundle), script_bundle.c.hash == bindparam("hash")
 )
+_ANY_BUNDLE = select(script_bundle.c.hash).limit(1)
 _INSERT_BUNDLE = insert_into(script_bundle).on_conflict_do_nothing(
     index_elements=[script_bundle.c.tenant, script_bundle.c.hash]
 )
@@ -104,6 +105,11 @@ async def find_bundle(runner: Runner, tenant: TenantId, hash: str) -> str | None
     """A script with its libraries as JSON, as it was saved under this hash."""
     row = await runner.fetch_one(_FIND_BUNDLE, tenant=tenant, hash=hash)
     return None if row is None else str(row["document"])
+
+
+async def any_bundle(runner: Runner) -> bool:
+    """Whether any tenant has a script."""
+    return await runner.fetch_one(_ANY_BUNDLE) is not None
 
 
 async def insert_bundle(writer: Writer, tenant: TenantId, hash: str, document: str, now: int) -> None:

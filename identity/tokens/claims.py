@@ -57,7 +57,9 @@ def parse_claim_requests(text: str) -> ClaimRequests:
         raise ValueError("claims is not an object")
     requests: dict[str, dict[str, Mapping[str, Any] | None]] = {}
     for place in ("userinfo", "id_token"):
-        members = value.get(place) or {}
+        members = value.get(place)
+        if members is None:
+            members = {}
         if not isinstance(members, dict):
             raise ValueError(f"claims.{place} is not an object")
         for name, demand in members.items():

@@ -1,6 +1,7 @@
 """The token road and the authorization endpoint."""
 
 from identity.demo import DemoApplication
+from identity.demo_mailbox import DemoMailbox
 from identity.oauth2.asked_targets import AskedTargets
 from identity.oauth2.authorization.authorization_endpoint import AuthorizationEndpoint
 from identity.oauth2.authorization.authorization_issuer import AuthorizationIssuer
@@ -71,6 +72,8 @@ def token_road_routes(parts: Parts) -> list[Route]:
     routes += native_login_routes(parts, authorize)
     if parts.settings.demo:
         routes += DemoApplication(parts.administration, introspect, parts.pages, parts.base_url).routes()
+        if parts.settings.smtp_host is None:
+            routes += DemoMailbox(parts.database, parts.sealer, parts.pages, parts.clock).routes()
     return routes
 
 

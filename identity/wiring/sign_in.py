@@ -14,6 +14,7 @@ from identity.authn.login_pages import LoginPages
 from identity.authn.routes import authn_routes
 from identity.config import Settings
 from identity.demo import APP_PATH
+from identity.demo_mailbox import MAILBOX_PATH
 from identity.web.routing import Route
 from identity.wiring.parts import Parts
 
@@ -59,4 +60,9 @@ def _demo(settings: Settings) -> dict[str, Any] | None:
     if not settings.demo:
         return None
     document = json.loads((settings.data / "demo.json").read_text())
-    return {"app_path": APP_PATH, "users": document["users"], "applications": document["applications"]}
+    return {
+        "app_path": APP_PATH,
+        "mailbox_path": MAILBOX_PATH if settings.smtp_host is None else None,
+        "users": document["users"],
+        "applications": document["applications"],
+    }

@@ -4,6 +4,9 @@ import json
 from typing import Any
 
 from adaptive_auth.answers import GuestAnswer, ScriptEngine
+from adaptive_auth.evaluation import Facts, JournalEntry
+from adaptive_auth.replay import given as given_to
+from adaptive_auth.script import Script
 
 TWO_STEPS = """
 var tries = 0;
@@ -11,19 +14,33 @@ function onLoginRequest(context) {
   executeStep(1, {
     onSuccess: function (context) {
       Log.info('signed in from ' + context.request.ip);
-      if (context.steps[1].subject.roles.includes('admin')) executeStep(2);
+      if (hasRole(context.steps[1].subject, 'admin')) executeStep(2);
     },
     onFail: function () { tries++; fail({ errorCode: 'no', tries: tries }); }
   });
 }
 """
-ADMIN = {"ok": True, "subject": {"id": "u1", "roles": ["admin"]}}
-STEP_1, STEP_2 = "step:[1,{}]", "step:[2,{}]"
+REQUEST = {"ip": "203.0.113.7", "headers": {"User-Agent": "Mozilla/5.0"}, "params": {}, "cookies": {}}
+ANN = {"id": "u1", "username": "ann", "domain": "PRIMARY", "tenant": "carbon.super", "identifier": "ann"}
+PASSED = {"ok": True, "subject": ANN, "authenticator": "BasicAuthenticator", "idp": "LOCAL", "request": REQUEST}
+FACTS = Facts(
+    application="portal",
+    tenant="carbon.super",
+    request=REQUEST,
+    started=1_700_000_000_000,
+    seed="flow-1",
+    steps={1: ("BasicAuthenticator", "FIDOAuthenticator"), 2: ("totp",), 3: ("email-otp-authenticator",)},
+    secrets=("riskKey",),
+)
+
+_STEP_1 = 'step:{"step":1,"options":{},"retry":false}'
+_STEP_2 = 'step:{"step":2,"options":{},"retry":true}'
+_ROLES = 'hasAnyOfTheRoles:{"user":"u1","roles":["admin"]}'
 
 
-def given(*answers: tuple[str, dict[str, Any]]) -> str:
-    journal = [{"key": key, "value": value} for key, value in answers]
-    return json.dumps({"journal": journal, "request": {"ip": "203.0.113.7"}})
+def given(*answers: tuple[str, Any]) -> str:
+    journal: list[JournalEntry] = [{"key": key, "value": value, "at": FACTS.started} for key, value in answers]
+    return given_to(Script(TWO_STEPS), FACTS, journal)
 
 
 def outcome(answer: GuestAnswer) -> dict[str, Any]:
@@ -33,10 +50,13 @@ def outcome(answer: GuestAnswer) -> dict[str, Any]:
 
 
 def check_honest_run(engine: ScriptEngine) -> None:
-    """An honest sign-in gets its three answers."""
+    """An honest sign-in gets its four answers."""
     first = outcome(engine.run(given(), TWO_STEPS))
-    assert (first["status"], first["need"]["args"]) == ("need", [1, {}])
-    second = engine.run(given((STEP_1, ADMIN)), TWO_STEPS)
-    assert outcome(second)["need"]["args"] == [2, {}]
+    assert (first["status"], first["operations"][0]["key"]) == ("asked", _STEP_1)
+    second = engine.run(given((_STEP_1, PASSED)), TWO_STEPS)
+    assert outcome(second)["operations"][0]["key"] == _ROLES
     assert second.logs == ("info signed in from 203.0.113.7",)
-    assert outcome(engine.run(given((STEP_1, ADMIN), (STEP_2, ADMIN)), TWO_STEPS))["status"] == "done"
+    third = outcome(engine.run(given((_STEP_1, PASSED), (_ROLES, True)), TWO_STEPS))
+    assert third["operations"][0]["key"] == _STEP_2
+    last = outcome(engine.run(given((_STEP_1, PASSED), (_ROLES, True), (_STEP_2, PASSED)), TWO_STEPS))
+    assert last["status"] == "done"

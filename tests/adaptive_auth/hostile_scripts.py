@@ -53,7 +53,7 @@ DEEP = {
 
 ESCAPING = {
     "constructor of the constructor": (
-        "let G = (() => 1).constructor.constructor('return this')(); if (G !== globalThis || G.process || G.require)"
+        "let G = (() => 1).constructor.constructor('return this')(); if (G !== globalThis || G.process || G.std)"
         " throw 1; fail({ names: Object.getOwnPropertyNames(G).length })", "answered"),
     "halt hunted through the constructor": (
         "let F = Log.info.constructor; if (F('return typeof __halt + typeof __log + typeof __compile')() !=="
@@ -98,7 +98,7 @@ STRANGE = {
     "weak references": ("new FinalizationRegistry(() => { for (;;) ; }).register({}); new WeakRef({})", "raised"),
     "flood of log lines": ("for (;;) Log.info('x'.repeat(1000))", "fuel"),
     "long log line": ("Log.info('é'.repeat(1e5)); fail()", "answered"),
-    "flood of an answer": ("fail({ x: 'x'.repeat(3e5) })", "answer"),
+    "flood of an answer": ("sendError(null, { x: 'x'.repeat(3e5) })", "answer"),
     "answer without an end": ("let o = {}; o.toJSON = () => [o, o]; fail(o)", "fuel"),
     "resized while read": (
         "let b = new ArrayBuffer(8, { maxByteLength: 1e6 }), a = new Uint32Array(b);"

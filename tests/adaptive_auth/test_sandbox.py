@@ -81,7 +81,7 @@ def test_log_lines_keep_characters_beyond_the_first_plane(tier: ScriptEngine) ->
 
 def test_nothing_is_left_for_the_next_run(tier: ScriptEngine) -> None:
     tier.run(given(), "var secret = 1; Array.prototype.leak = 2; Log.info('mine'); fail()")
-    answer = tier.run(given(), "fail({ names: typeof secret + typeof [].leak })")
+    answer = tier.run(given(), "sendError(null, { names: typeof secret + typeof [].leak })")
     assert outcome(answer)["parameters"] == {"names": "undefinedundefined"}
     assert answer.logs == ()
 
@@ -111,13 +111,13 @@ def test_input_that_is_too_large_or_no_text_is_refused(text: str, tier: ScriptEn
 
 
 def test_largest_input_and_answer_pass(tier: ScriptEngine) -> None:
-    script = f"fail({{ x: 'y'.repeat({LIMITS.answer_bytes - 100}) }}) //"
+    script = f"sendError(null, {{ x: 'y'.repeat({LIMITS.answer_bytes - 200}) }}) //"
     script += "é" * ((LIMITS.input_bytes - len(given()) - len(script)) // 2)
-    assert len(outcome(tier.run(given(), script))["parameters"]["x"]) == LIMITS.answer_bytes - 100
+    assert len(outcome(tier.run(given(), script))["parameters"]["x"]) == LIMITS.answer_bytes - 200
 
 
 def test_nul_in_a_script_does_not_end_it(tier: ScriptEngine) -> None:
-    assert outcome(tier.run(given(), "let s = '\0'; fail({ n: s.length })"))["parameters"] == {"n": 1}
+    assert outcome(tier.run(given(), "let s = '\0'; sendError(null, { n: s.length })"))["parameters"] == {"n": 1}
     assert not tier.check("let s = 1;\0 let s = 2;", "x.js").ok
 
 
@@ -139,7 +139,7 @@ def test_threads_do_not_disturb_each_other(tier: ScriptEngine) -> None:
         if number % 4 == 0:
             with pytest.raises(Stopped):
                 tier.run(given(), "for (;;) ;")
-        answer = tier.run(given(), f"Log.info({number}); fail({{ n: {number} }})")
+        answer = tier.run(given(), f"Log.info({number}); sendError(null, {{ n: {number} }})")
         return answer.logs == (f"info {number}",) and outcome(answer)["parameters"] == {"n": number}
 
     with ThreadPoolExecutor(4) as threads:

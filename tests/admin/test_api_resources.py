@@ -179,6 +179,7 @@ BAD: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("why", BAD)
+@pytest.mark.any_engine
 def test_what_cannot_be_registered(site: Site, root: Person, why: str) -> None:
     refused = create(site, root, **BAD[why])
     assert refused.status_code == 400, refused.text
@@ -191,6 +192,7 @@ def test_what_cannot_be_registered(site: Site, root: Person, why: str) -> None:
     [b"", b"[]", b"{", b"null", b'{"identifier": "a", "identifier": "b"}', b"\xff", b'{"identifier": "a\\u0000"}',
      b'{"identifier": "\\ud800"}', b'{"identifier": NaN}', b'{"x":' * 5000 + b"1" + b"}" * 5000],
 )  # fmt: skip
+@pytest.mark.any_engine
 def test_bodies_that_are_no_json_of_ours(site: Site, root: Person, body: bytes) -> None:
     refused = call(site, root, "POST", API_RESOURCES, content=body, headers={"Content-Type": "application/json"})
     assert refused.status_code == 400, refused.text

@@ -15,6 +15,7 @@ from identity.domain.tenants import RateLimit
 from tests.attacks.targets import Target
 from tests.support.browser import Page
 from tests.support.builders import PASSWORD, Client, Pkce, Site
+from tests.support.network import NO_TLS
 
 pytestmark = pytest.mark.long
 
@@ -158,7 +159,7 @@ class TestTheTokenRoad:
     def test_a_tenant_that_exists_and_one_that_does_not(self, target: Target) -> None:
         """An unknown tenant is an unknown page, and says no more than that."""
         answers = [
-            httpx.get(f"{target.site.server.base_url}/t/{handle}{path}", trust_env=False)
+            httpx.get(f"{target.site.server.base_url}/t/{handle}{path}", trust_env=False, verify=NO_TLS)
             for handle in ("nobody", "no-such-tenant") for path in ("/oauth2/jwks", "/account", "/nothing")
         ]  # fmt: skip
         assert {(each.status_code, each.text) for each in answers} == {(404, "Not Found\n")}

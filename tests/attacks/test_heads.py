@@ -96,7 +96,7 @@ def test_a_path_of_one_megabyte(edge: EdgeServer) -> None:
 
 
 def test_two_hundred_slow_heads() -> None:
-    with EdgeServer(head_seconds=0.5) as edge, Others(edge).asking(), contextlib.ExitStack() as stack:
+    with EdgeServer(head_seconds=2.0) as edge, Others(edge).asking(), contextlib.ExitStack() as stack:
         connections = [stack.enter_context(edge.connect()) for _ in range(200)]
         for connection in connections:
             connection.sendall(START)

@@ -43,6 +43,7 @@ NOT_METADATA: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("metadata", BEYOND)
+@pytest.mark.any_engine
 def test_row_24_nobody_registers_beyond_the_limits(site: Site, metadata: dict[str, Any]) -> None:
     response = open_office(site).register(**metadata)
     assert (response.status_code, response.json()["error"]) == (400, "invalid_client_metadata")
@@ -222,6 +223,7 @@ def test_row_24_the_tenants_pkce_rule_cannot_be_left(site: Site, asked: bool | N
         "file:///etc/passwd", "gopher://app.example/", "ftp://app.example/", "https://",
     ],
 )  # fmt: skip
+@pytest.mark.any_engine
 def test_row_13_addresses_of_inside(site: Site, field: str, uri: str) -> None:
     response = open_office(site).register(**{field: uri})
     if field == "initiate_login_uri" and response.status_code == 201:

@@ -151,6 +151,7 @@ HEADERS: tuple[tuple[dict[str, str], bool], ...] = (
 
 class TestForgedRequests:
     @pytest.mark.parametrize(("headers", "ours"), HEADERS)
+    @pytest.mark.any_engine
     def test_where_a_form_comes_from(self, site: Site, headers: dict[str, str], ours: bool) -> None:
         """With everything else right: cookie, token, password."""
         browser = site.browser()

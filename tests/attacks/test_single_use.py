@@ -18,6 +18,7 @@ from tests.attacks.targets import Target, location_parameters, raw_cookies
 from tests.support.browser import Browser
 from tests.support.builders import Client, Pkce, Site, claims_of
 from tests.support.key_holder import KeyHolder
+from tests.support.network import NO_TLS
 
 pytestmark = pytest.mark.long
 
@@ -29,7 +30,9 @@ def at_once(site: Site, count: int, **request: Any) -> list[httpx.Response]:
 
     async def everybody() -> list[httpx.Response]:
         limits = httpx.Limits(max_connections=count)
-        async with httpx.AsyncClient(base_url=site.base, trust_env=False, timeout=60, limits=limits) as client:
+        async with httpx.AsyncClient(
+            base_url=site.base, trust_env=False, verify=NO_TLS, timeout=60, limits=limits
+        ) as client:
             return await asyncio.gather(*(client.request(**request) for _ in range(count)))
 
     return asyncio.run(everybody())

@@ -19,6 +19,7 @@ from tests.attacks.raw import get
 from tests.attacks.targets import Target, location_parameters, raw_cookies
 from tests.support.authorization import pushed_uri
 from tests.support.builders import PASSWORD, Pkce, Site
+from tests.support.network import NO_TLS
 
 pytestmark = [pytest.mark.any_engine, pytest.mark.long]
 
@@ -173,7 +174,7 @@ def _ask_with_marks(site: Site, numbers: range) -> None:
         site.http.request(mark.upper()[:8], "/oauth2/token")
         site.http.post("/oauth2/token", data={"grant_type": mark, "scope": mark}, auth=(mark, mark))
         site.http.post("/oauth2/introspect", data={"token": mark}, headers={"User-Agent": mark, mark: mark})
-        httpx.get(f"{site.server.base_url}/t/{mark}/account", trust_env=False)
+        httpx.get(f"{site.server.base_url}/t/{mark}/account", trust_env=False, verify=NO_TLS)
 
 
 def _series(site: Site) -> set[str]:

@@ -1,4 +1,22 @@
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from identity.domain.tenants import TenantSettings
+from tests.support.builders import Site
 from tests.support.in_process import in_process_server, timed
+from tests.support.server import RunningServer
 from tests.userstores.fixtures import own_slapd
 
 __all__ = ["in_process_server", "own_slapd", "timed"]
+
+
+@pytest.fixture
+def other_site(server: RunningServer) -> Iterator[Site]:
+    """Another tenant of the same server."""
+    made = Site(server, f"t{secrets.token_hex(6)}", TenantSettings())
+    try:
+        yield made
+    finally:
+        made.close()

@@ -86,7 +86,8 @@ def test_another_way_is_offered_and_nothing_else_taken(site: Site) -> None:
     client = two_steps(site)
     enrol_app(with_password(begun(site, client), site.jane))
     page = with_password(begun(site, client), site.jane)
-    forged = page.submit("code-submit", code="000000", forged={"authenticator": "BasicAuthenticator", "password": PASSWORD})
+    password = {"authenticator": "BasicAuthenticator", "password": PASSWORD}
+    forged = page.submit("code-submit", code="000000", forged=password)
     assert forged.status == 410
     page = with_password(begun(site, client), site.jane)
     forged = page.submit("code-submit", code="x", forged={"authenticator": "backup-code-authenticator"})

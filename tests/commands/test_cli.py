@@ -65,6 +65,9 @@ def test_people(cli: Cli) -> None:
     cli.output("users", "enable", "jane")
     cli.output("users", "set-password", "jane", password="another horse battery")
     cli.output("users", "sign-out", "jane")
+    assert cli.output("users", "factors", "jane") == ""
+    cli.output("users", "let-back-in", "jane")
+    cli.output("users", "remove-factors", "jane")
     cli.output("users", "delete", "jane")
     assert "jane" not in cli.output("users", "list")
     assert "no user" in cli.refusal("users", "disable", "jane")

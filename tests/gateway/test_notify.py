@@ -305,6 +305,7 @@ def test_its_password_outlives_a_change_of_the_master_key(site: Site, receiver: 
         "https://\u0430m.example/",
     ],
 )
+@pytest.mark.any_engine
 def test_addresses_that_are_none(site: Site, url: str) -> None:
     with pytest.raises(IdentityError):
         notified(site, url)

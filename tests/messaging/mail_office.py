@@ -100,15 +100,22 @@ def _no_client() -> GuardedClient:
     return GuardedClient(Settings())
 
 
-def run(engine: HotEngine, scenario: Callable[[MailOffice], Awaitable[None]], server: SmtpServer | None = None) -> None:
-    """Run `scenario` with nothing written yet, on the server's loop."""
+def run(
+    engine: HotEngine,
+    scenario: Callable[[MailOffice], Awaitable[None]],
+    server: SmtpServer | None = None,
+    *,
+    empty_first: bool = True,
+) -> None:
+    """Run `scenario` on the server's loop, with nothing written yet."""
 
     async def main() -> None:
         clock = StoppedClock()
         async with asyncio.timeout(LIMIT_SECONDS), engine.open(clock) as (database, _):
-            await empty(database)
-            await database.execute(delete(captured_mail))
-            await database.execute(delete(attempt))
+            if empty_first:
+                await empty(database)
+                await database.execute(delete(captured_mail))
+                await database.execute(delete(attempt))
             await scenario(MailOffice(database, clock, engine, server=server))
 
     uvloop.run(main())

@@ -76,6 +76,7 @@ def test_granted_details_are_in_the_answer_the_token_and_introspection(site: Sit
     ],
     ids=lambda details: json.dumps(details)[:70],
 )  # fmt: skip
+@pytest.mark.any_engine
 def test_what_does_not_conform_is_refused(site: Site, client: Client, details: Any) -> None:
     text = details if isinstance(details, str) else json.dumps(details)
     if not text:
@@ -209,6 +210,7 @@ class TestNarrowing:
         ],
         ids=lambda details: json.dumps(details)[:60],
     )  # fmt: skip
+    @pytest.mark.any_engine
     def test_anything_else(self, site: Site, client: Client, details: Any) -> None:
         code = code_of(site, client, payment())
         response = self.redeem(site, client, code, details)

@@ -56,6 +56,7 @@ def test_without_a_trusted_address_there_is_a_page_and_no_redirect(
         ({"max_age": "soon"}, "invalid_request"),
         ({"claims": "{"}, "invalid_request"),
         ({"claims": '{"userinfo":{"email":7}}'}, "invalid_request"),
+        ({"claims": '{"id_token":[]}'}, "invalid_request"),
         ({"code_challenge": CHALLENGE, "code_challenge_method": "plain"}, "invalid_request"),
         ({"code_challenge": CHALLENGE}, "invalid_request"),
         ({"code_challenge": "short", "code_challenge_method": "S256"}, "invalid_request"),

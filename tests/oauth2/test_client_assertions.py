@@ -70,6 +70,7 @@ def test_every_endpoint_that_authenticates_takes_assertions(site: Site, endpoint
     ],
     ids=lambda value: str(value)[:40],
 )
+@pytest.mark.any_engine
 def test_claims_that_are_missing_or_wrong(site: Site, method: str, claims: dict[str, Any], cause: str) -> None:
     client, key = of_method(site, method)
     response = ask(site, key.assertion(client.client_id, site.issuer, **claims))

@@ -196,6 +196,7 @@ def test_the_authentication_method_is_none_unless_named(site: Site, https: Recei
         {"jwks": {"keys": [{"kty": "oct", "k": "AAAA"}]}},
     ],
 )
+@pytest.mark.any_engine
 def test_documents_that_are_refused(site: Site, https: Receiver, metadata: dict[str, Any]) -> None:
     page = begin(site, publish(https, site, **metadata), Pkce())
     assert (page.status, page.has("error-page")) == (400, True)

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.builders import Site
 from tests.support.in_process import TimedSite
+from tests.support.network import NO_TLS
 
 OPENID = "/.well-known/openid-configuration"
 OAUTH = "/.well-known/oauth-authorization-server"
@@ -32,7 +33,7 @@ SIGNING = ["RS256", "ES256", "PS256", "EdDSA", "RS384", "RS512", "PS384", "PS512
 
 
 def fetch(site: Site, place: str, prefix: str) -> httpx.Response:
-    return httpx.get(site.server.base_url + place.format(prefix=prefix), trust_env=False)
+    return httpx.get(site.server.base_url + place.format(prefix=prefix), trust_env=False, verify=NO_TLS)
 
 
 @pytest.mark.spec("OpenID Connect Discovery", "4")
@@ -143,7 +144,7 @@ def test_every_address_in_it_answers(site: Site) -> None:
     document = site.http.get("/oauth2/token" + OPENID).json()
     for name, address in document.items():
         if name.endswith("_endpoint") or name in ("jwks_uri", "check_session_iframe"):
-            assert httpx.request("GET", address, trust_env=False).status_code != 404, name
+            assert httpx.request("GET", address, trust_env=False, verify=NO_TLS).status_code != 404, name
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,7 @@ def test_it_is_good_once(site: Site, client: Client, issuer: Trusted) -> None:
         {"resource": ["a b"]}, {"preferred_username": "nobody"},
     ],
 )  # fmt: skip
+@pytest.mark.any_engine
 def test_refused(site: Site, client: Client, issuer: Trusted, claims: dict[str, Any]) -> None:
     assert refusal(site, client, jag(issuer, client, **claims)) == "invalid_grant"
 

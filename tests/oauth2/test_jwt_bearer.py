@@ -124,6 +124,7 @@ def test_a_refused_one_is_not_used_up(site: Site) -> None:
         {"jti": 5}, {"jti": "x" * 600}, {"preferred_username": "nobody"}, {"events": {}},
     ],
 )  # fmt: skip
+@pytest.mark.any_engine
 def test_refused(site: Site, claims: dict[str, Any]) -> None:
     client, issuer = batch(site), Trusted(site)
     assert site.jane

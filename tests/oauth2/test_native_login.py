@@ -195,6 +195,7 @@ def test_a_hint_of_another_person(site: Site) -> None:
         {"selectedAuthenticator": {"authenticatorId": BASIC, "params": {"username": "a" * 3000, "password": "x"}}},
     ],
 )
+@pytest.mark.any_engine
 def test_answers_that_cannot_be_read(site: Site, change: dict[str, object]) -> None:
     login = NativeLogin(site, native_application(site)).begun()
     assert is_error(login.answer("jane", "x", **change), 400, "invalid_request")

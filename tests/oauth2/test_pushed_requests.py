@@ -89,6 +89,7 @@ def test_without_authentication(site: Site) -> None:
     ],
     ids=str,
 )
+@pytest.mark.any_engine
 def test_all_that_can_be_said_against_a_request_is_said_at_once(
     site: Site, parameters: dict[str, Any], error: str
 ) -> None:

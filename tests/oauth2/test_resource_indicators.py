@@ -91,6 +91,7 @@ def test_named_at_the_token_request_alone(site: Site, client: Client) -> None:
         "https://orders.example/api\u00a0", "http://[", "https://orders.example/api https://elsewhere.example/",
     ],
 )  # fmt: skip
+@pytest.mark.any_engine
 def test_what_may_not_be_named(site: Site, client: Client, resource: str) -> None:
     assert authorized(site, client, resource)["error"] == "invalid_target"
     code = authorized(site, client)["code"]

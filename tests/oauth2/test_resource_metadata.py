@@ -10,6 +10,7 @@ from identity.ids import new_id
 from identity.storage import api_resources
 from tests.support.builders import Site
 from tests.support.in_process import TimedSite
+from tests.support.network import NO_TLS
 
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
 
@@ -33,7 +34,7 @@ def an_api(site: Site, identifier: str, *scopes: str, name: str = "Notes") -> No
 def test_our_own_interfaces(site: Site, tenant: str) -> None:
     prefix = "" if tenant == "root" else f"/t/{site.handle}"
     base = site.server.base_url + prefix
-    response = httpx.get(f"{site.server.base_url}{WELL_KNOWN}{prefix}/oauth2/token", trust_env=False)
+    response = httpx.get(f"{site.server.base_url}{WELL_KNOWN}{prefix}/oauth2/token", trust_env=False, verify=NO_TLS)
     assert response.headers["access-control-allow-origin"] == "*"
     document = response.json()
     assert document.pop("dpop_signing_alg_values_supported")[:2] == ["RS256", "ES256"]

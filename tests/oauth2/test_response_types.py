@@ -93,6 +93,7 @@ def test_an_id_token_needs_nonce_and_openid(
 @pytest.mark.spec("OAuth 2.0 Multiple Response Types", "5")
 @pytest.mark.parametrize("response_type", [each for each in RESPONSE_TYPES if "token" in each])
 @pytest.mark.parametrize("mode", ["query", "query.jwt"])
+@pytest.mark.any_engine
 def test_tokens_never_travel_in_a_query(site: Site, response_type: str, mode: str) -> None:
     url = site.authorize_url(hybrid(site), response_type=response_type, response_mode=mode, nonce="n")
     carrier, refused = carried(site.browser().get(url))

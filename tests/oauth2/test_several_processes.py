@@ -9,6 +9,7 @@ import pytest
 from identity.administration import applications, keys, users
 from identity.domain.tenants import TenantSettings
 from tests.support.builders import Client, Site
+from tests.support.network import NO_TLS
 from tests.support.server import RunningServer, start_server
 
 ISSUER = "https://issuer.example"
@@ -40,7 +41,7 @@ class Elsewhere:
         self._base = f"{server.base_url}/t/{site.handle}"
 
     def post(self, path: str, data: dict[str, str], auth: tuple[str, str]) -> httpx.Response:
-        return httpx.post(self._base + path, data=data, auth=auth, trust_env=False)
+        return httpx.post(self._base + path, data=data, auth=auth, trust_env=False, verify=NO_TLS)
 
     def actives(self, caller: Client, token: str) -> set[bool]:
         asked = (self.post("/oauth2/introspect", {"token": token}, caller.basic).json() for _ in range(12))

@@ -340,6 +340,17 @@ class TestAgents:
         answer = exchanged(site, agent, token)
         assert claims_of(answer["access_token"])["act"] == {"sub": agent.client_id}
 
+    def test_nobody_else_s_token_hides_its_name(self, site: Site) -> None:
+        agent = service(site, kind="agent", grant_types=("authorization_code", "client_credentials", TOKEN_EXCHANGE),
+                        redirect_uris=("https://agent.example/cb",), scopes=("read",))  # fmt: skip
+        token = site.tokens(agent, site.jane, scope="read")["access_token"]
+        other = site.machine_token(service(site, grant_types=("client_credentials",), audiences=(agent.client_id,)))
+        for actor in (token, other):
+            form = {"actor_token": actor, "actor_token_type": ACCESS_TOKEN}
+            assert refusal(site, agent, token, **form) == "invalid_request"
+        own = {"actor_token": site.machine_token(agent), "actor_token_type": ACCESS_TOKEN}
+        assert claims_of(exchanged(site, agent, token, **own)["access_token"])["act"] == {"sub": agent.client_id}
+
     def test_the_person_sees_it_and_can_take_it_back(self, site: Site) -> None:
         agent, browser = service(site, kind="agent"), site.browser()
         tokens = tokens_in(site, portal(site, agent), browser, scope="read")

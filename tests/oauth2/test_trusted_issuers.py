@@ -68,6 +68,7 @@ class TestTrustedIssuers:
             {"events": {"http://schemas.openid.net/event/backchannel-logout": {}}},
         ],
     )  # fmt: skip
+    @pytest.mark.any_engine
     def test_refused(self, site: Site, claims: dict[str, Any]) -> None:
         caller, issuer = service(site), Trusted(site)
         assert site.jane

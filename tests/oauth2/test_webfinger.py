@@ -36,5 +36,6 @@ def test_only_the_relations_asked_for(site: Site, relations: list[str], links: i
         ("acct:" + "a" * 1000 + "@b", 404),
     ],
 )  # fmt: skip
+@pytest.mark.any_engine
 def test_what_is_no_resource(site: Site, resource: str | None, status: int) -> None:
     assert site.http.get(PATH, params={"resource": resource} if resource else None).status_code == status

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.registration.registering import Office, administrators_office
 from tests.support.builders import Site
 from tests.support.processes import environment
@@ -44,6 +46,7 @@ def test_tokens_are_made_listed_and_deleted(site: Site) -> None:
     assert office.register().status_code == 401
 
 
+@pytest.mark.any_engine
 def test_nonsense_is_refused(site: Site) -> None:
     for arguments in (["--uses", "0"], ["--lifetime", "0"], ["--profile", "x"], ["--grant-type", "x"]):
         output = identity(site, "registration", "token", "create", "--tenant", site.handle, *arguments)

@@ -180,6 +180,7 @@ def test_the_profile(site: Site) -> None:
         ({"ext_application_display_name": "a\u202eb"}, "ext_application_display_name"),
     ],
 )
+@pytest.mark.any_engine
 def test_what_is_refused(site: Site, metadata: dict[str, Any], name: str) -> None:
     response = administrators_office(site).register(**metadata)
     assert (response.status_code, response.json()["error"]) == (400, "invalid_client_metadata")

@@ -101,6 +101,7 @@ def _unsigned(signer: Signer) -> str:
     ],
     ids=["text", "dots", "unsigned", "another key", "expired", "not yet", "no issuer", "an access token", "kid", "big"],
 )
+@pytest.mark.any_engine
 def test_statements_that_are_none(site: Site, signer: Signer, make: Callable[[Signer], str]) -> None:
     trust(site, signer.jwks)
     response = open_office(site).register(software_statement=make(signer))

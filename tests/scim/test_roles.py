@@ -242,6 +242,7 @@ BAD_BODIES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("why", BAD_BODIES)
+@pytest.mark.any_engine
 def test_what_cannot_be_a_role(site: Site, root: Person, why: str) -> None:
     refused = call(site, root, "POST", ROLES, json=BAD_BODIES[why])
     assert refused.status_code == 400, refused.text
@@ -268,6 +269,7 @@ BAD_PATCHES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.spec("RFC 7644", "3.12")
 @pytest.mark.parametrize("why", BAD_PATCHES)
+@pytest.mark.any_engine
 def test_operations_that_are_refused(site: Site, root: Person, why: str) -> None:
     """Attack row 27."""
     made = role(site, "clerk", people=(site.jane,))

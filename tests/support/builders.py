@@ -25,6 +25,7 @@ from identity.secrets import Sealer
 from identity.storage.configuration import Configuration, TenantConfiguration
 from identity.storage.database import Database
 from tests.support.browser import Browser, Page
+from tests.support.network import NO_TLS
 from tests.support.server import RunningServer
 from userstores.passwords import PasswordLane
 from userstores.spi import StoreUser
@@ -86,7 +87,7 @@ class Site:
         self.server = server
         self.handle = handle
         self.base = f"{server.base_url}/t/{handle}"
-        self.http = httpx.Client(base_url=self.base, trust_env=False, timeout=30)
+        self.http = httpx.Client(base_url=self.base, trust_env=False, verify=NO_TLS, timeout=30)
         self.tenant: Tenant = self.administer(lambda a: tenants.create_tenant(a, handle, settings=settings))
 
     def close(self) -> None:

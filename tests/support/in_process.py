@@ -122,6 +122,10 @@ class TimedSite(Site):
         self.http = httpx.Client(base_url=self.base, transport=_Transport(server))
 
     @property
+    def in_process(self) -> InProcessServer:
+        return self._timed
+
+    @property
     def clock(self) -> SetClock:
         return self._timed.clock
 

@@ -49,7 +49,7 @@ def with_password(page: Page, person: Person) -> Page:
 
 
 def enrol_app(page: Page) -> tuple[str, Page]:
-    """On the page that sets an authenticator app up, or the one that asks which factor: its secret, and what follows."""
+    """On the page that sets an app up, or the one that asks which factor: its secret, and what follows."""
     if page.has("factor-submit"):
         page = page.submit("factor-submit", authenticator="totp")
     secret = page.element("totp-secret").text.replace(" ", "")

@@ -18,7 +18,7 @@ from identity.storage.sqlite_writer import SqliteDatabase, connect
 from tests.support import outside
 from tests.support.postgres import PostgresCluster
 from tests.userstores.start_slapd import GROUPS, PEOPLE, SERVICE_DN, SERVICE_PASSWORD, Slapd, find_slapd
-from userstores.ldap.settings import parse_settings
+from userstores.ldap.settings import LdapSettings, parse_settings
 from userstores.ldap.store import LdapUserStore
 from userstores.passwords import Argon2Cost, PasswordLane
 from userstores.spi import NewUser, UserStore
@@ -90,6 +90,10 @@ def require_slapd(config: pytest.Config) -> None:
 def ldap_store(
     directory: Slapd, monotonic: Callable[[], float] = time.monotonic, /, **settings: object
 ) -> LdapUserStore:
+    return LdapUserStore("CORP", ldap_settings(directory, **settings), monotonic)
+
+
+def ldap_settings(directory: Slapd, **settings: object) -> LdapSettings:
     given: dict[str, object] = {
         "urls": directory.uri,
         "user_search_base": PEOPLE,
@@ -100,7 +104,7 @@ def ldap_store(
         "ca_file": str(directory.ca_file),
         "refusal_seconds": 0.001,
     }
-    return LdapUserStore("CORP", parse_settings(given | settings), monotonic)
+    return parse_settings(given | settings)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ People `ou=people`: `uid=u0 … u<n-1>` with the password `pw-<n>`, and the ones
 
 import base64
 import hashlib
+import os
 import shutil
 import signal
 import socket
@@ -98,6 +99,8 @@ class Slapd:
         """It keeps its connections, and the kernel accepts more for it; nothing is answered."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        # On a busy machine its threads go on for a while; the parent is told when the last has stopped.
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WNOWAIT)
 
     def thaw(self) -> None:
         assert self._process is not None

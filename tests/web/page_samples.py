@@ -77,10 +77,12 @@ def contexts(text: str = "sample", address: str = "https://app.example/cb") -> d
             "account_url": "/account",
             "demo": {
                 "app_path": "/demo/app",
+                "mailbox_path": "/demo/mailbox",
                 "users": [{"username": text, "password": text, "store": text}],
                 "applications": [{"name": text, "client_id": text}],
             },
         },
+        "mailbox.html": {"path": "/demo/mailbox", "mail": None, "mails": [_mail(text)]},
         "demo_app.html": {"config": {"client_id": text, "discovery_url": address}},
     }
 
@@ -114,6 +116,10 @@ def _account_factors(text: str) -> dict[str, Any]:
         "paths": {"totp": "/account/factors/app"},
         "factors": [factor | {"codes_left": None}, factor | {"authenticator": text, "codes_left": 3}],
     }
+
+
+def _mail(text: str) -> dict[str, Any]:
+    return {"id": "1", "at": NOW, "to": text, "subject": text, "text": text}
 
 
 def _consent(text: str) -> dict[str, Any]:

@@ -206,8 +206,8 @@ def test_a_client_that_waits_for_100_continue(edge: EdgeServer) -> None:
         assert read_answer(connection).endswith(b"1 /")
 
 
-def test_an_answer_before_the_body_is_read(hasty: EdgeServer) -> None:
-    with hasty.connect() as connection:
+def test_an_answer_before_the_body_is_read(edge: EdgeServer) -> None:
+    with edge.connect() as connection:
         connection.sendall(b"POST /unread HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n")
         assert status_of(read_answer(connection)) == 200
         connection.sendall(b"123456789GET /next HTTP/1.1\r\nHost: a\r\n\r\n")

@@ -41,7 +41,8 @@ IDS = {
     "account_factors.html": {"factors", "add-totp", "notice", "back-to-account"},
     "continue.html": {"continue"},
     "account.html": {"applications", "sessions", "notice", "sign-out", "waiting-requests"},
-    "home.html": {"discovery", "account", "demo-app"},
+    "home.html": {"discovery", "account", "demo-app", "demo-mailbox"},
+    "mailbox.html": {"mails"},
     "demo_app.html": {
         "demo-config",
         "demo-sign-in",

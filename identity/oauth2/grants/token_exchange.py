@@ -82,6 +82,9 @@ class TokenExchangeGrant:
         """`act` of the new token; None when nobody but the subject acts. Raises OAuthError."""
         if "actor_token" in call.form:
             actor = await self._read(call, "actor_token")
+            if call.application.kind == "agent" and (actor.iss, actor.sub) != ("", call.application.client_id):
+                # Nobody else's token, and not that of the person either, stands between an agent and its name.
+                raise OAuthError("invalid_request", "An agent acts under its own name, with its own actor_token.")
         elif "actor_token_type" in call.form:
             # RFC 8693 §2.1: MUST NOT be included when actor_token is not.
             raise OAuthError("invalid_request", "There is an actor_token_type without an actor_token.")
