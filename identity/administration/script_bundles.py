@@ -51,6 +51,20 @@ class Verified:
         return tuple(result for result in self.results if not result.passed)
 
 
+def finding_json(finding: Finding) -> dict[str, Any]:
+    return {
+        "level": finding.level,
+        "message": finding.message,
+        "line": finding.line,
+        "column": finding.column,
+        "file": finding.file,
+    }
+
+
+def result_json(result: CaseResult) -> dict[str, Any]:
+    return {"name": result.name, "passed": result.passed, "differences": list(result.differences)}
+
+
 class ScriptRefused(IdentityError):
     """`findings` say where the errors are."""
 
@@ -58,6 +72,7 @@ class ScriptRefused(IdentityError):
         lines = [str(finding) for finding in findings if finding.level == "error"]
         super().__init__("invalid_script", "\n".join(["The script has errors.", *lines[:20]]))
         self.findings = tuple(findings)
+        self.more = {"findings": [finding_json(finding) for finding in self.findings]}
 
 
 class TestsFailed(IdentityError):
@@ -65,6 +80,7 @@ class TestsFailed(IdentityError):
         lines = [f"{r.name}: {'; '.join(r.differences)}"[:500] for r in results if not r.passed]
         super().__init__("tests_failed", "\n".join([f"{whose} does not pass its tests.", *lines[:20]]), status=409)
         self.results = tuple(results)
+        self.more = {"tests": [result_json(result) for result in self.results]}
 
 
 @dataclass(frozen=True, slots=True)
