@@ -51,9 +51,7 @@ def admin_routes(
     ]  # fmt: skip
 
 
-def api_route(
-    name: str, method: Method, path: str, endpoint: Endpoint, scopes: tuple[str, ...], summary: str
-) -> Route:
+def api_route(name: str, method: Method, path: str, endpoint: Endpoint, scopes: tuple[str, ...], summary: str) -> Route:
     return Route(
         name=name,
         methods=(method,),

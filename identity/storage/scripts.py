@@ -72,6 +72,12 @@ _VERSION = select(script_version).where(
 _FORGET_VERSIONS = delete(script_version).where(
     of_tenant(script_version), script_version.c.application == bindparam("application")
 )
+_VERSION_OF_HASH = (
+    select(script_version)
+    .where(of_tenant(script_version), script_version.c.hash == bindparam("hash"))
+    .order_by(script_version.c.number.desc())
+    .limit(1)
+)
 _PUBLISHED = select(script_version).where(of_tenant(script_version), script_version.c.published_at.is_not(None))
 _INSERT_VERSION = insert_into(script_version)
 _PUBLISH = (
@@ -129,6 +135,12 @@ async def list_versions(runner: Runner, tenant: TenantId, application: str, coun
 
 async def find_version(runner: Runner, tenant: TenantId, application: str, number: int) -> ScriptVersion | None:
     row = await runner.fetch_one(_VERSION, tenant=tenant, application=application, number=number)
+    return None if row is None else _version(row)
+
+
+async def find_version_of_hash(runner: Runner, tenant: TenantId, hash: str) -> ScriptVersion | None:
+    """The last version that was saved or published under this hash, whoever's."""
+    row = await runner.fetch_one(_VERSION_OF_HASH, tenant=tenant, hash=hash)
     return None if row is None else _version(row)
 
 
