@@ -20,6 +20,7 @@ from identity.commands import (
     published_scripts,
     registration,
     roles,
+    script,
     secret,
     stores,
     tenants,
@@ -45,7 +46,8 @@ app.add_typer(apis.app, name="apis")
 app.add_typer(notify.app, name="notify")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(mail.app, name="mail")
-app.add_typer(published_scripts.app, name="script")
+script.app.add_typer(published_scripts.app)
+app.add_typer(script.app, name="script")
 app.add_typer(library.app, name="library")
 app.add_typer(secret.app, name="secret")
 app.command("explain")(explain.explain)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from identity.commands.context import with_administration
+from identity.domain.tenants import TenantId
 from identity.errors import IdentityError
 
 Data = Annotated[Path | None, typer.Option("--data", help="Data folder of the embedded installation.")]
@@ -54,7 +55,7 @@ async def _found(administration: Any, handle: str, trace: str | None, user: str 
     return await traces.of_subject(administration.database, place.id, subject.id, now)
 
 
-async def _version(administration: Any, tenant: int, document: dict[str, Any]) -> str:
+async def _version(administration: Any, tenant: TenantId, document: dict[str, Any]) -> str:
     """The number under which the script that decided was saved; empty where no script decided."""
     from identity.storage.scripts import find_version_of_hash
 

@@ -11,7 +11,7 @@ import typer
 
 from identity.clock import SECOND
 from identity.commands.context import with_administration
-from identity.commands.script import app, read_json, read_text, sandbox
+from identity.commands.script import read_json, read_text, sandbox
 
 if TYPE_CHECKING:
     from identity.administration.backtests import Compared, Summary
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from identity.administration.scripts import Owner
 
 T = TypeVar("T")
+
+app = typer.Typer()
 
 Data = Annotated[Path | None, typer.Option("--data", help="Data folder of the embedded installation.")]
 Tenant = Annotated[str, typer.Option("--tenant", help="Handle of the tenant.")]
