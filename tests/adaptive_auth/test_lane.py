@@ -328,7 +328,7 @@ async def test_closing_refuses_who_waits_and_lets_end_what_runs() -> None:
         await closing
         with pytest.raises(Unavailable, match="stopping"):
             await lane.run(1, "", "")
-        assert not [thread for thread in threading.enumerate() if thread.name.startswith("script")]
+        assert not [thread for thread in threading.enumerate() if thread.name.startswith("script_")]
 
 
 @pytest.mark.parametrize("isolation", ["off", "required"])
