@@ -70,7 +70,8 @@ def test_script_cannot_reach_what_drives_it(sandbox: Sandbox) -> None:
 
 def test_halting_error_is_seen_by_no_catch(sandbox: Sandbox) -> None:
     source = """function onLoginRequest() { executeStep(1, { onSuccess(c) {
-      try { hasRole(c.steps[1].subject, 'a'); } catch (e) { Log.info('caught'); } finally { Log.info('finally'); } } }); }"""
+      try { hasRole(c.steps[1].subject, 'a'); } catch (e) { Log.info('caught'); } finally { Log.info('finally'); }
+    } }); }"""
     result = Login(sandbox, source, {"step": PASSED}).run()
     assert isinstance(result, Asked)
     assert result.logs == ()
