@@ -14,6 +14,9 @@ Answers = Mapping[str, Any] | Callable[[Operation], Any]
 """By kind: a value; for steps and HTTP calls also a list of them in order. Or a function."""
 
 
+BOB = {**ANN, "id": "u2", "username": "bob", "identifier": "bob"}
+
+
 def failed(**more: Any) -> dict[str, Any]:
     return {**PASSED, "ok": False, "subject": None, **more}
 
@@ -64,7 +67,7 @@ class Login:
         return value
 
 
-def run(engine: Engine, source: str, answers: Answers | None = None, **facts: Any) -> Evaluation:
+def run(engine: Engine, source: str, answers: Mapping[str, Any] | None = None, **facts: Any) -> Evaluation:
     """A whole login; every step passes unless `answers` say otherwise."""
     return Login(engine, source, {"step": PASSED, **(answers or {})}, facts=replace(FACTS, **facts)).run()
 
@@ -77,4 +80,4 @@ def after_first_step(body: str) -> str:
     )
 
 
-__all__ = ["ANN", "FACTS", "PASSED", "REQUEST", "Login", "after_first_step", "failed", "run", "with_params"]
+__all__ = ["ANN", "BOB", "FACTS", "PASSED", "REQUEST", "Login", "after_first_step", "failed", "run", "with_params"]

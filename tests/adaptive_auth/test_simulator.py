@@ -130,7 +130,7 @@ def test_errors_and_limits_are_verdicts(sandbox: Sandbox) -> None:
     wrong = simulated(sandbox, after_first_step("setCookie(context.response, 'a', 'b'); hasRole(user, 'x'); null.x;"))
     assert (wrong.verdict, [effect["kind"] for effect in wrong.effects]) == ("error", ["cookie"])
     assert wrong.error is not None
-    assert (wrong.error["line"], wrong.error.keys()) == (2, {"message", "line", "column"})
+    assert (wrong.error["line"], set(wrong.error)) == (2, {"message", "line", "column"})
     endless = simulated(
         sandbox, after_first_step("setCookie(context.response, 'a', 'b'); hasRole(user, 'x'); for (;;) ;")
     )
