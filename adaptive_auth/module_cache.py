@@ -84,14 +84,18 @@ def _is_ours_alone(found: os.stat_result) -> bool:
 def _read(path: Path, key: bytes) -> bytes | None:
     """The code, or None where the file is missing, not ours alone, or not what was written."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        # Not blocking, or a pipe in its place would keep us waiting for who writes to it.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
         return None
-    with open(descriptor, "rb") as file:
+    try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode) or not _is_ours_alone(found) or found.st_nlink != 1:
             return None
-        content = file.read(_FILE_LIMIT)
+        with open(descriptor, "rb", closefd=False) as file:
+            content = file.read(_FILE_LIMIT)
+    finally:
+        os.close(descriptor)
     code = content[TAG_BYTES:]
     return code if hmac.compare_digest(content[:TAG_BYTES], _tag(code, path.name, key)) else None
 

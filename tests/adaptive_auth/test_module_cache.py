@@ -83,6 +83,16 @@ def retagged(file: Path) -> None:
     file.write_bytes(module_cache._tag(code, file.name, b"") + code)
 
 
+def made_folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+def made_pipe(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file, 0o600)
+
+
 TAMPERING: dict[str, Callable[[Path], object]] = {
     "readable by others": lambda file: file.chmod(0o604),
     "writable by the group": lambda file: file.chmod(0o620),
@@ -94,8 +104,8 @@ TAMPERING: dict[str, Callable[[Path], object]] = {
     "empty": lambda file: os.truncate(file, 0),
     "a symbolic link": linked,
     "a second name for it": lambda file: os.link(file, file.parent / "other"),
-    "a folder": lambda file: (file.unlink(), file.mkdir()),
-    "a fifo": lambda file: (file.unlink(), os.mkfifo(file, 0o600)),
+    "a folder": made_folder,
+    "a pipe": made_pipe,
 }
 
 
