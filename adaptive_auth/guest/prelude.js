@@ -4,7 +4,7 @@
 // question is answered from the journal; at the first one without an answer the run ends, and begins anew from the top
 // when there is one. So nothing here waits, and nothing here happens: a run only says what is to happen.
 //
-// The guest evaluates this file once and then takes __begin, __main and __next away, so that no script can call them.
+// The guest evaluates this file once and then takes __begin, __main, __next and __rejected away from the script.
 (function (global) {
   'use strict';
 
@@ -74,6 +74,7 @@
   let effects, answersByKey;
   let waiting, fresh; // operations to come; those that were registered since the last one ended
   let unfinished, failure; // promises of the script that are not settled; the first one that failed
+  let rejected; // promises that failed without anybody to handle it: a forgotten await must not lose an error
   let unseen; // results of steps whose `ok` nobody looked at
   let users, context, request;
   let firstUser, subjectStep, attributeStep, selectedAcr, lastStepFailed;
@@ -744,6 +745,7 @@
     waiting = list();
     fresh = list();
     unseen = list();
+    rejected = list();
     users = { __proto__: null };
     modules = { __proto__: null };
     failure = firstUser = subjectStep = attributeStep = selectedAcr = null;
@@ -767,12 +769,13 @@
   };
   const done = () => {
     if (unfinished) throw new NativeError('the script waits for something that never comes');
+    for (let i = 0; i < rejected.length; i++) if (!rejected[i].handled) return crash(rejected[i].reason);
     for (let i = 0; i < unseen.length; i++) {
       if (!unseen[i].looked) denied('step_failed', 'The sign-in was not completed.');
     }
     if (lastStepFailed) denied('step_failed', 'The sign-in was not completed.');
     if (subjectStep === null) denied('nobody_identified', 'Nobody was identified.');
-    finish('done', { acr: selectedAcr, subject_step: subjectStep, attribute_step: attributeStep });
+    return finish('done', { acr: selectedAcr, subject_step: subjectStep, attribute_step: attributeStep });
   };
   // One operation, or all HTTP calls at the head of the queue. Runs again until something ends the run.
   const next = () => {
@@ -791,7 +794,13 @@
     for (let i = 0; i < batch.length; i++) batch[i].settle(found[i]);
     return undefined;
   };
+  const noticeRejection = (promise, reason, handled) => {
+    if (!handled) return add(rejected, { __proto__: null, promise, reason, handled: false });
+    for (let i = 0; i < rejected.length; i++) if (rejected[i].promise === promise) rejected[i].handled = true;
+    return undefined;
+  };
   global.__begin = begin;
   global.__main = guarded(main);
   global.__next = guarded(next);
+  global.__rejected = noticeRejection;
 })(globalThis);
