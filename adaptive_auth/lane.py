@@ -18,11 +18,16 @@ from adaptive_auth.compile import GuestBroken
 from adaptive_auth.isolation import Isolation, OpenedEngine
 
 NICE = 15
+SUSPECTS_AT_ONCE = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneSettings:
-    """`limit_hits` within `window_seconds` pause a tenant's scripts for `pause_seconds`."""
+    """`limit_hits` within `window_seconds` pause a tenant's scripts for `pause_seconds`.
+
+    A tenant with a hit within that time is a suspect: one suspect runs at a time, in a place of its own beside the
+    `at_once` of the others, so that scripts that loop for ever take no turn from those that do not.
+    """
 
     at_once: int = field(default_factory=lambda: max(1, (os.cpu_count() or 1) - 1))
     at_once_per_tenant: int = 2
@@ -70,6 +75,7 @@ class _Job:
     counts: bool
     """Whether a limit that it hits counts towards a pause: at saving nobody waits to sign in."""
     answer: asyncio.Future[GuestAnswer]
+    suspect: bool = False
 
 
 class ScriptLane:
@@ -85,13 +91,15 @@ class ScriptLane:
         self._open_engine = open_engine
         self._settings = settings or LaneSettings()
         self._clock = clock
-        self._threads = ThreadPoolExecutor(self._settings.at_once, "script", _be_nice)
+        self._threads = ThreadPoolExecutor(self._settings.at_once + SUSPECTS_AT_ONCE, "script", _be_nice)
         self._engine: OpenedEngine | None = None
         self._opening: asyncio.Future[None] | None = None
         self._failure = "no script has run yet"
         self._retry_at = float("-inf")
         self._queues: OrderedDict[int, deque[_Job]] = OrderedDict()
         self._running: dict[int, int] = {}
+        self._suspects = 0
+        """Of those that run."""
         self._hits: dict[int, deque[float]] = {}
         self._paused: dict[int, float] = {}
         self._closed = False
@@ -193,23 +201,32 @@ class ScriptLane:
                 del self._queues[job.tenant]
 
     def _dispatch(self) -> None:
-        while self._engine is not None and sum(self._running.values()) < self._settings.at_once:
+        while self._engine is not None:
             job = self._next()
             if job is None:
                 return
+            job.suspect = self._is_suspect(job.tenant)
+            self._suspects += job.suspect
             self._running[job.tenant] = self._running.get(job.tenant, 0) + 1
             self._start(job, self._engine.engine)
 
     def _next(self) -> _Job | None:
         """The oldest of the tenant that has waited longest for a turn and may run one more."""
+        others = sum(self._running.values()) - self._suspects
         for tenant, queue in self._queues.items():
-            if self._running.get(tenant, 0) < self._settings.at_once_per_tenant:
+            suspect = self._is_suspect(tenant)
+            room = self._suspects < SUSPECTS_AT_ONCE if suspect else others < self._settings.at_once
+            if room and self._running.get(tenant, 0) < self._settings.at_once_per_tenant:
                 job = queue.popleft()
                 self._queues.move_to_end(tenant)
                 if not queue:
                     del self._queues[tenant]
                 return job
         return None
+
+    def _is_suspect(self, tenant: int) -> bool:
+        hits = self._hits.get(tenant)
+        return hits is not None and hits[-1] > self._clock() - self._settings.window_seconds
 
     def _start(self, job: _Job, engine: ScriptEngine) -> None:
         loop = asyncio.get_running_loop()
@@ -221,6 +238,7 @@ class ScriptLane:
         self._threads.submit(job.work, engine).add_done_callback(ended)
 
     def _ended(self, job: _Job, future: "Future[GuestAnswer]") -> None:
+        self._suspects -= job.suspect
         self._running[job.tenant] -= 1
         if not self._running[job.tenant]:
             del self._running[job.tenant]
@@ -251,7 +269,6 @@ class ScriptLane:
         hits = self._hits.setdefault(tenant, deque(maxlen=self._settings.limit_hits))
         hits.append(now)
         if len(hits) == self._settings.limit_hits and hits[0] > now - self._settings.window_seconds:
-            del self._hits[tenant]
             self._paused[tenant] = now + self._settings.pause_seconds
             self._refuse_waiting(tenant, self._pause(tenant), only_counting=True)
         self._drop_stale(now)

@@ -2,7 +2,7 @@
 
 docs/configuration.md is what `identity check --reference` prints, docs/events.md comes from the enum of events,
 docs/openapi.json is what `identity openapi` prints, docs/settings.md comes from the dataclasses of the domain,
-docs/specifications.md from the tests' markers.
+docs/specifications.md from the tests' markers, the tables in docs/sign-in-scripts.md from the catalogue of functions.
 """
 
 import argparse
@@ -15,6 +15,8 @@ from dataclasses import MISSING, fields
 from itertools import groupby
 from pathlib import Path
 
+from adaptive_auth.functions import GROUPS
+from adaptive_auth.objects import INTERFACES
 from identity.domain.applications import Application
 from identity.domain.events import EventType
 from identity.domain.tenants import TenantSettings
@@ -100,11 +102,40 @@ def specifications_page() -> str:
         return page.read_text()
 
 
+_TABLES_BEGIN, _TABLES_END = "<!-- Made from the catalogue by `make docs`. -->\n", "<!-- End of what is made. -->\n"
+
+
+def scripts_page() -> str:
+    """The page as it is, with the tables of functions and objects made anew."""
+    before, _, rest = (ROOT / "docs" / "sign-in-scripts.md").read_text().partition(_TABLES_BEGIN)
+    _, _, after = rest.partition(_TABLES_END)
+    lines = []
+    for title, functions in GROUPS:
+        lines += [f"### {title}", "", "| function | what it does |", "| --- | --- |"]
+        for function in functions:
+            calls = "<br>".join(f"`{function.name}{call}`".replace("|", "\\|") for call in function.signatures)
+            addition = {"wso2": "", "modern": " *Modern form.*", "ours": " *Ours.*"}[function.form]
+            lines.append(f"| {calls} | {function.doc}{addition} |")
+        lines.append("")
+    for interface in INTERFACES:
+        described = [member for member in interface.members if member.doc]
+        if described:
+            lines += [f"### {interface.name.partition(' ')[0]}", ""]
+            lines += [interface.doc, ""] if interface.doc else []
+            lines += ["| member | type | meaning |", "| --- | --- | --- |"]
+            for member in interface.members:
+                kind = member.type.replace("|", "\\|")
+                lines.append(f"| `{member.name}` | `{kind}` | {member.doc} |")
+            lines.append("")
+    return before + _TABLES_BEGIN + "\n" + "\n".join(lines) + _TABLES_END + after
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "docs/configuration.md": configuration_page,
     "docs/events.md": events_page,
     "docs/openapi.json": openapi_document,
     "docs/settings.md": settings_page,
+    "docs/sign-in-scripts.md": scripts_page,
     "docs/specifications.md": specifications_page,
 }
 

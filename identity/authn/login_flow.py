@@ -146,7 +146,7 @@ class LoginFlows:
             application=application.id if application is not None else ApplicationId(""),
             return_path=return_path.format(flow=flow_id),
             request=request,
-            journal=seal_record(self._sealer, http.tenant.id, flow_id, record),
+            record=seal_record(self._sealer, http.tenant.id, flow_id, record),
             session=session.id if session is not None else None,
             created_at=now,
             expires_at=now + http.tenant.settings.flow_lifetime * SECOND,
@@ -174,7 +174,7 @@ class LoginFlows:
             raise FlowNotFound("unknown flow or foreign cookie")
         if row.consumed_at is not None:
             raise FlowNotFound("used up")
-        record = open_record(self._sealer, row.tenant, row.id, row.journal)
+        record = open_record(self._sealer, row.tenant, row.id, row.record)
         if record.native != native:
             raise FlowNotFound("begun by another door")
         # Every page, event and log line of one login has one trace id.
@@ -269,7 +269,7 @@ class LoginFlows:
         changed = replace(
             row,
             version=row.version + 1,
-            journal=seal_record(self._sealer, row.tenant, row.id, course.record),
+            record=seal_record(self._sealer, row.tenant, row.id, course.record),
             session=session,
             cookie_hash=token_hash(cookie) if cookie is not None else row.cookie_hash,
         )
@@ -330,7 +330,7 @@ class LoginFlows:
     async def _change(self, flow: OpenFlow, record: LoginRecord) -> OpenFlow:
         """Save; the loser of a race changes nothing, and sees with its next request what the winner did."""
         row = flow.row
-        changed = replace(row, version=row.version + 1, journal=seal_record(self._sealer, row.tenant, row.id, record))
+        changed = replace(row, version=row.version + 1, record=seal_record(self._sealer, row.tenant, row.id, record))
         if not await login_flows.save_login_flow(self._database, row, changed):
             return flow
         return replace(flow, row=changed, record=record)

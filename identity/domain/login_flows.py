@@ -22,7 +22,7 @@ class LoginFlow:
     """The protocol's path that consumes the flow when it is done."""
     request: str
     """JSON of the protocol request as it was checked; the only thing the resume path reads."""
-    journal: bytes
+    record: bytes
     """What happened so far, sealed: `authn.login_record`."""
     session: SessionId | None
     """The session that the flow came with or made."""

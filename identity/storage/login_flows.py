@@ -23,7 +23,7 @@ _SAVE = (
     )
     .values(
         version=table.c.version + 1,
-        journal=bindparam("new_journal"),
+        record=bindparam("new_record"),
         session=bindparam("new_session"),
         cookie_hash=bindparam("new_cookie_hash"),
     )
@@ -53,7 +53,7 @@ async def find_login_flow(runner: Runner, tenant: TenantId, flow: str, now: int)
         application=ApplicationId(row["application"]),
         return_path=row["return_path"],
         request=row["request"],
-        journal=bytes(row["journal"]),
+        record=bytes(row["record"] or b""),
         session=None if row["session"] is None else SessionId(row["session"]),
         created_at=row["created_at"],
         expires_at=row["expires_at"],
@@ -62,7 +62,8 @@ async def find_login_flow(runner: Runner, tenant: TenantId, flow: str, now: int)
 
 
 async def insert_login_flow(transaction: Transaction, flow: LoginFlow) -> None:
-    await transaction.execute(_INSERT, **asdict(flow))
+    # The column `journal` is of the release before, whose servers may run beside this one.
+    await transaction.execute(_INSERT, **asdict(flow), journal="")
 
 
 async def save_login_flow(transaction: Writer, flow: LoginFlow, new: LoginFlow) -> bool:
@@ -72,7 +73,7 @@ async def save_login_flow(transaction: Writer, flow: LoginFlow, new: LoginFlow) 
         b_tenant=flow.tenant,
         b_id=flow.id,
         b_version=flow.version,
-        new_journal=new.journal,
+        new_record=new.record,
         new_session=new.session,
         new_cookie_hash=new.cookie_hash,
     )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from adaptive_auth.isolation import opener
-from adaptive_auth.lane import LaneSettings, ScriptLane
+from adaptive_auth.lane import SUSPECTS_AT_ONCE, LaneSettings, ScriptLane
 from identity.administration.context import Administration
 from identity.authn.authenticators import Authenticator
 from identity.authn.authenticators.password import PasswordAuthenticator
@@ -108,7 +108,9 @@ def script_runner(settings: Settings, administration: Administration) -> ScriptR
     folder, key = settings.data / "cache", administration.sealer.derive("script-module")
     lane_settings = LaneSettings(at_once=settings.script_threads) if settings.script_threads else LaneSettings()
     lane = ScriptLane(
-        isolation, opener(isolation, folder=folder, key=key, workers=lane_settings.at_once), lane_settings
+        isolation,
+        opener(isolation, folder=folder, key=key, workers=lane_settings.at_once + SUSPECTS_AT_ONCE),
+        lane_settings,
     )
     return ScriptRunner(lane, administration.database, administration.clock,
                         automatic=settings.script_isolation == "auto")  # fmt: skip

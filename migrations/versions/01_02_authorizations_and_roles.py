@@ -58,23 +58,6 @@ def upgrade() -> None:
     )
     op.create_index('ix_delivery_expires_at', 'delivery', ['expires_at'], unique=False)
     op.create_index('ix_delivery_next_at', 'delivery', ['next_at'], unique=False)
-    op.create_table('enrolled_factor',
-    sa.Column('tenant', sa.BigInteger(), autoincrement=False, nullable=False),
-    sa.Column('id', sa.Text(), nullable=False),
-    sa.Column('subject', sa.Text(), nullable=False),
-    sa.Column('authenticator', sa.Text(), nullable=False),
-    sa.Column('label', sa.Text(), nullable=False),
-    sa.Column('lookup', sa.LargeBinary(), nullable=True),
-    sa.Column('secret', sa.LargeBinary(), nullable=True),
-    sa.Column('counter', sa.BigInteger(), nullable=False),
-    sa.Column('document', sa.Text(), nullable=False),
-    sa.Column('created_at', sa.BigInteger(), nullable=False),
-    sa.Column('last_used_at', sa.BigInteger(), nullable=True),
-    sa.Column('failures', sa.BigInteger(), nullable=False),
-    sa.PrimaryKeyConstraint('tenant', 'id', name=op.f('pk_enrolled_factor'))
-    )
-    op.create_index('ix_enrolled_factor_subject', 'enrolled_factor', ['subject', 'tenant'], unique=False)
-    op.create_index('uq_enrolled_factor_lookup', 'enrolled_factor', ['lookup', 'tenant'], unique=True)
     op.create_table('initial_access_token',
     sa.Column('tenant', sa.BigInteger(), autoincrement=False, nullable=False),
     sa.Column('hash', sa.LargeBinary(), nullable=False),

@@ -227,6 +227,29 @@ async def test_limits_pause_a_tenant_and_nobody_else() -> None:
 
 
 @in_loop
+async def test_who_has_hit_a_limit_takes_no_turn_from_others() -> None:
+    engine, clock = ScriptedEngine(), Clock()
+    async with lane_of(engine, clock) as lane:
+        for tenant in (1, 2, 3):
+            with pytest.raises(Stopped):
+                await lane.run(tenant, f"loop of {tenant}", "stop")
+        suspects = await begin(*(lane.run(tenant, f"again {tenant}", "wait") for tenant in (1, 2, 3)))
+        await engine.wait_begun(4)
+        honest = await begin(lane.run(4, "honest", "wait"), lane.run(5, "other", "wait"))
+        begun = await engine.wait_begun(5)
+        assert begun[-2:] == ["again 1", "honest"], "one suspect runs, and the first of the others beside it"
+        assert (lane.state.running, lane.state.waiting) == (2, 3)
+        engine.end(5)
+        await asyncio.gather(*suspects, *honest)
+        clock.now += 61
+        later = await begin(lane.run(1, "trusted again", "wait"), lane.run(2, "waits for its turn", "wait"))
+        await engine.wait_begun(9)
+        assert lane.state.running == 1
+        engine.end(2)
+        await asyncio.gather(*later)
+
+
+@in_loop
 async def test_what_waits_is_refused_when_the_pause_begins() -> None:
     engine = ScriptedEngine()
     async with lane_of(engine, limit_hits=1) as lane:
@@ -328,7 +351,7 @@ async def test_closing_refuses_who_waits_and_lets_end_what_runs() -> None:
         await closing
         with pytest.raises(Unavailable, match="stopping"):
             await lane.run(1, "", "")
-        assert not [thread for thread in threading.enumerate() if thread.name.startswith("script")]
+        assert not [thread for thread in threading.enumerate() if thread.name.startswith("script_")]
 
 
 @pytest.mark.parametrize("isolation", ["off", "required"])
@@ -338,7 +361,7 @@ async def test_real_scripts_run_in_the_lane(isolation: Isolation, guest_folder: 
         needs_lock()
     lane = ScriptLane(isolation, opener(isolation, LIMITS, guest_folder))
     looping = await begin(*(lane.run(tenant, given(), "for (;;) ;") for tenant in range(3)))
-    assert outcome(await lane.run(9, given(), TWO_STEPS))["status"] == "need"
+    assert outcome(await lane.run(9, given(), TWO_STEPS))["status"] == "asked"
     assert not (await lane.check(9, "let let", "x.js")).ok
     ended = await asyncio.gather(*looping, return_exceptions=True)
     assert [type(end) for end in ended] == [Stopped] * 3

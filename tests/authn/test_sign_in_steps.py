@@ -1,5 +1,7 @@
 """Sign-in in several steps, without a script: what is asked for, what counts, what a session has shown already."""
 
+from typing import Any
+
 import pytest
 
 from tests.support.browser import Page
@@ -7,7 +9,7 @@ from tests.support.builders import PASSWORD, Client, Site, claims_of, response_p
 from tests.support.scripts import PASSWORD_STEP, SECOND_STEP, app_code, begun, denial, enrol_app, steps, with_password
 
 
-def two_steps(site: Site, **settings: object) -> Client:
+def two_steps(site: Site, **settings: Any) -> Client:
     return site.application(sign_in_steps=steps(PASSWORD_STEP, SECOND_STEP), **settings)
 
 

@@ -95,6 +95,8 @@ def _factors(text: str, shared: dict[str, Any]) -> dict[str, dict[str, Any]]:
     drawing = {"size": 10, "path": "M0 0h7v1h-7z"}
     return {
         "choose_factor.html": shared | {"ways": ["FIDOAuthenticator", "totp", text], "enrolling": False},
+        "prompt.html": shared
+        | {"prompt": {"title": text, "text": text, "inputs": [{"id": "why", "label": text}], "choices": [text]}},
         "factors/identifier.html": shared | {"username": text, "passkey": passkey},
         "factors/totp.html": shared,
         "factors/recovery_code.html": shared,

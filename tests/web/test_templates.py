@@ -29,6 +29,7 @@ IDS = {
     "error.html": {"error-page", "error-message", "error-code", "trace-id"},
     "form_post.html": {"form-post", "form-post-submit"},
     "choose_factor.html": {"factor-1", "factor-submit", "login-cancel"},
+    "prompt.html": {"prompt-why", "choice-1", "login-cancel"},
     "factors/identifier.html": {"username", "identifier-submit", "login-cancel", "another-way", "passkey-use"},
     "factors/totp.html": {"code", "code-submit", "login-cancel", "another-way"},
     "factors/recovery_code.html": {"code", "code-submit", "login-cancel", "another-way"},
