@@ -63,6 +63,7 @@ class InProcessServer(RunningServer):
         await self.server.parts.hot.open()
 
     async def _close(self) -> None:
+        await self.server.parts.sign_in.runner.lane.aclose()
         await self.server.parts.hot.close()
         await self.server.foundation.close()
 
