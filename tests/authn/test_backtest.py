@@ -169,6 +169,13 @@ def test_nobody_gets_in_below_what_the_application_demands(tried: Any) -> None:
     assert (outcome.comparison, outcome.after) == ("stricter", "denied (acr_not_reached)")
 
 
+def test_who_it_was_is_not_guessed(tried: Any) -> None:
+    outcome = tried(ONE, recording(PASSWORD, verdict="denied", person=None))
+    assert (outcome.comparison, outcome.detail) == ("unknown", "the recording does not tell who it was")
+    told = msgspec.structs.replace(by_role(False), person=None)
+    assert tried(ROLE.replace("executeStep(1,", "executeStep(1, {stepOptions: {}},"), told).comparison == "same"
+
+
 def test_a_login_that_was_over_for_another_reason_is_no_weakness(tried: Any) -> None:
     assert tried(ONE, recording(PASSWORD, verdict="denied", reason="person_gone")).comparison == "same"
 
