@@ -4,13 +4,13 @@
 // question is answered from the journal; at the first one without an answer the run ends, and begins anew from the top
 // when there is one. So nothing here waits, and nothing here happens: a run only says what is to happen.
 //
-// The guest evaluates this file once and then takes __begin, __main and __next away, so that no script can call them.
+// The guest evaluates this file once and then takes __begin, __main, __next and __rejected away from the script.
 (function (global) {
   'use strict';
 
   // ---- What this file stands on -----------------------------------------------------------------------------------
   // A script may change every built-in, in its own run only. What runs after the script began must not notice: it uses
-  // these copies, and no method of a prototype, no iterator (for…of, spread, array patterns) and no inherited property.
+  // these copies, no method of a prototype, no iterator (for…of, spread, array patterns) and no inherited property.
   const { __halt: halt, __log: log, __compile: compile } = global;
   delete global.__halt;
   delete global.__log;
@@ -22,7 +22,8 @@
   const { isInteger } = Number;
   const { imul } = Math;
   const NativeDate = Date, NativeError = Error, NativeNumber = Number, NativePromise = Promise, NativeProxy = Proxy;
-  const NativeString = String, NativeTypeError = TypeError, NativeWeakMap = WeakMap, fromCodePoint = String.fromCodePoint;
+  const NativeString = String, NativeTypeError = TypeError, NativeWeakMap = WeakMap;
+  const { fromCodePoint } = String;
   const method = (prototype, name) => {
     const native = prototype[name];
     return (self, first, second) => apply(native, self, [first, second]);
@@ -39,7 +40,8 @@
 
   const list = () => setPrototypeOf([], null); // without a prototype, so that no inherited setter sees what is added
   const add = (items, item) => { items[items.length] = item; };
-  const own = (object, name) => (object !== null && object !== undefined && hasOwn(object, name) ? object[name] : undefined);
+  const own = (object, name) =>
+    object !== null && object !== undefined && hasOwn(object, name) ? object[name] : undefined;
   const constant = (value) => ({ __proto__: null, value, enumerable: true });
   const isObject = (value) => value !== null && typeof value === 'object';
   const isFunction = (value) => typeof value === 'function';
@@ -74,6 +76,7 @@
   let effects, answersByKey;
   let waiting, fresh; // operations to come; those that were registered since the last one ended
   let unfinished, failure; // promises of the script that are not settled; the first one that failed
+  let rejected; // promises that failed without anybody to handle it: a forgotten await must not lose an error
   let unseen; // results of steps whose `ok` nobody looked at
   let users, context, request;
   let firstUser, subjectStep, attributeStep, selectedAcr, lastStepFailed;
@@ -93,7 +96,7 @@
     finish('failed', { message: slice(message, 0, 2000), stack: slice(stack, 0, 4000) });
   };
 
-  // ---- Secrets: a script holds a name in a private frame (see SECRET in functions.py); the server puts the text in ----
+  // ---- Secrets: a script holds a name in a private frame (see SECRET in shapes.py); the server knows the text --
   const SECRET_BEGIN = '\uE000', SECRET_END = '\uE001';
   const withoutSecrets = (text) => {
     if (indexOf(text, SECRET_BEGIN) >= 0 || indexOf(text, SECRET_END) >= 0) {
@@ -132,12 +135,17 @@
       if (answer) add(found, answer.value); else add(missing, operations[i]);
     }
     if (!missing.length) return found;
-    if (used + missing.length > MAXIMUM_OPERATIONS) limited('operations', 'more than 100 steps and questions in one login');
-    if (missing[0].kind === 'http' && calls + missing.length > MAXIMUM_HTTP) limited('http', 'more than 20 HTTP calls in one login');
+    if (used + missing.length > MAXIMUM_OPERATIONS) {
+      limited('operations', 'more than 100 steps and questions in one login');
+    }
+    if (missing[0].kind === 'http' && calls + missing.length > MAXIMUM_HTTP) {
+      limited('http', 'more than 20 HTTP calls in one login');
+    }
     let text = '';
     for (let i = 0; i < missing.length; i++) {
       const { kind, key, arguments: named } = missing[i];
-      text += (i ? ',' : '') + '{"kind":' + stringify(kind) + ',"key":' + stringify(key) + ',"arguments":' + named + '}';
+      const named_ = '{"kind":' + stringify(kind) + ',"key":' + stringify(key) + ',"arguments":' + named + '}';
+      text += (i ? ',' : '') + named_;
     }
     halt('{"status":"asked","used":' + used + ',"effects":' + encode(effects) + ',"operations":[' + text + ']}');
   };
@@ -744,6 +752,7 @@
     waiting = list();
     fresh = list();
     unseen = list();
+    rejected = list();
     users = { __proto__: null };
     modules = { __proto__: null };
     failure = firstUser = subjectStep = attributeStep = selectedAcr = null;
@@ -759,20 +768,22 @@
     offer('secrets', secretsOf(facts.secrets));
   };
   // A script may declare its entry point in any way, `const` too, which makes no property of the global object.
-  const declared = (name) => compile('typeof ' + name + " === 'function' ? " + name + ' : null', '<prelude>');
+  const DECLARED = `typeof onLogin === 'function' ? onLogin
+    : typeof onLoginRequest === 'function' ? onLoginRequest : null`;
   const main = () => {
-    const entry = declared('onLogin') ?? declared('onLoginRequest');
+    const entry = compile(DECLARED, '<prelude>');
     if (!entry) throw mistake('the script has no function onLoginRequest(context) or onLogin(context)');
     call(entry, undefined);
   };
   const done = () => {
     if (unfinished) throw new NativeError('the script waits for something that never comes');
+    for (let i = 0; i < rejected.length; i++) if (!rejected[i].handled) return crash(rejected[i].reason);
     for (let i = 0; i < unseen.length; i++) {
       if (!unseen[i].looked) denied('step_failed', 'The sign-in was not completed.');
     }
     if (lastStepFailed) denied('step_failed', 'The sign-in was not completed.');
     if (subjectStep === null) denied('nobody_identified', 'Nobody was identified.');
-    finish('done', { acr: selectedAcr, subject_step: subjectStep, attribute_step: attributeStep });
+    return finish('done', { acr: selectedAcr, subject_step: subjectStep, attribute_step: attributeStep });
   };
   // One operation, or all HTTP calls at the head of the queue. Runs again until something ends the run.
   const next = () => {
@@ -791,7 +802,13 @@
     for (let i = 0; i < batch.length; i++) batch[i].settle(found[i]);
     return undefined;
   };
+  const noticeRejection = (promise, reason, handled) => {
+    if (!handled) return add(rejected, { __proto__: null, promise, reason, handled: false });
+    for (let i = 0; i < rejected.length; i++) if (rejected[i].promise === promise) rejected[i].handled = true;
+    return undefined;
+  };
   global.__begin = begin;
   global.__main = guarded(main);
   global.__next = guarded(next);
+  global.__rejected = noticeRejection;
 })(globalThis);

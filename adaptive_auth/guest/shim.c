@@ -31,7 +31,7 @@ static struct {
 
 static JSRuntime *runtime;
 static JSContext *context;
-static JSValue begin_function, main_function, next_function;
+static JSValue begin_function, main_function, next_function, rejected_function;
 static size_t heap_limit;
 
 /* --- no world ---------------------------------------------------------------------------------------------------- */
@@ -111,6 +111,12 @@ static JSValue compile(JSContext *c, JSValueConst self, int count, JSValueConst 
   return value;
 }
 
+/* A promise that was rejected without anybody there to handle it, or is handled after all: the prelude keeps the list. */
+static void track(JSContext *c, JSValueConst promise, JSValueConst reason, bool handled, void *opaque) {
+  JSValueConst given[] = {promise, reason, handled ? JS_TRUE : JS_FALSE};
+  JS_FreeValue(c, JS_Call(c, rejected_function, JS_UNDEFINED, 3, given));
+}
+
 /* --- what the host calls ------------------------------------------------------------------------------------------- */
 static int raised(void) {
   JSValue error = JS_GetException(context), message = JS_ToString(context, error);
@@ -167,6 +173,8 @@ EXPORT("start") int start(int heap_bytes, int stack_bytes, int length) {
   JSValue value = JS_Eval(context, input, length, "<prelude>", JS_EVAL_TYPE_GLOBAL);
   if (JS_IsException(value)) return raised();
   begin_function = take("__begin"), main_function = take("__main"), next_function = take("__next");
+  rejected_function = take("__rejected");
+  JS_SetHostPromiseRejectionTracker(runtime, track, NULL);
   JS_RunGC(runtime);
   memset(input, 0, sizeof input);
   return RUNNING;

@@ -16,7 +16,7 @@ _KINDS = {
     "otp": "possession",
     "hwk": "possession",
     "swk": "possession",
-    "fpt": "inherence",
+    "fpt": "inherence",  # codespell:ignore fpt
     "face": "inherence",
 }
 """What each method of RFC 8176 §2 shows; others show nothing that counts."""

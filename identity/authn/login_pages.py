@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from identity.authn.authenticators import Refusal, enrollable
+from identity.authn.authenticators import BASIC, PASSKEY, Refusal, enrollable
 from identity.authn.cookies import Cookies
 from identity.authn.login_course import Course
 from identity.authn.login_flow import LoginFlows, OpenFlow
-from identity.authn.login_record import Denial
+from identity.authn.login_record import Denial, Pending
 from identity.authn.login_steps import LoginSteps, attempt_at
 from identity.authn.people import People
 from identity.authn.script_prompts import shown_prompt
@@ -150,7 +150,7 @@ class LoginPages:
             if person is not None
             else None,
             "authenticator": name,
-            "other_ways": len(pending.authenticators) > 1,
+            "other_ways": bool(_not_shown(pending, name)),
             "username": form.get("username", "") or flow.record.login_hint,
             "remember": form.get("remember") == "yes",
             "choose_account_url": None,
@@ -193,6 +193,12 @@ class LoginPages:
     async def _application(self, tenant: TenantConfiguration, flow: OpenFlow) -> dict[str, Any]:
         application = await applications.find_application_by_id(self._database, tenant.id, flow.row.application)
         return await shown_application(self._database, tenant, application, flow.record.application_host)
+
+
+def _not_shown(pending: Pending, name: str) -> set[str]:
+    """Factors of the step that this page does not offer itself: the page of the name offers passkeys, too."""
+    shown = {name, PASSKEY} if name == BASIC and PASSKEY in pending.states else {name}
+    return set(pending.authenticators) - shown
 
 
 def _with(early: Response, response: Response) -> Response:

@@ -29,7 +29,7 @@ MAXIMUM_ANSWER = 256 * 1024
 TIMEOUT_SECONDS = 5.0
 FORM = "application/x-www-form-urlencoded"
 _FORBIDDEN = frozenset(
-    {"host", "connection", "content-length", "transfer-encoding", "te", "trailer", "upgrade", "keep-alive",
+    {"host", "connection", "content-length", "transfer-encoding", "trailer", "upgrade", "keep-alive",
      "proxy-authorization", "proxy-connection", "idempotency-key"}
 )  # fmt: skip
 """Headers that are the connection's business, or ours."""

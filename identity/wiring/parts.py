@@ -142,15 +142,14 @@ def build_parts(
     """Everything that is shared; nothing is opened yet."""
     clock, database, sealer = administration.clock, administration.database, administration.sealer
     hot = open_hot_storage(database, clock)
-    keyring = Keyring(sealer, clock)
+    keyring, limits = Keyring(sealer, clock), RateLimits(settings.workers, clock)
     metrics = _metrics(hot, administration.people, lane, metrics_directory)
     theme = Theme()
     templates = Pages(theme=theme, demo=settings.demo)
     cookies = Cookies(plain=settings.demo and base_url.startswith("http:"))
     sessions = SsoSessions(database, cookies, administration.outbox, clock)
-    session_states = SessionStates(cookies, sealer.derive("browser-state"))
+    states = SessionStates(cookies, sealer.derive("browser-state"))
     authenticator = PasswordAuthenticator(administration.people, Lockout(database, clock), database, metrics)
-    limits = RateLimits(settings.workers, clock)
     issuer = TokenIssuer(keyring, base_url, clock)
     outbound = GuardedClient(settings)
     client_keys = ClientKeys(outbound, clock)
@@ -182,14 +181,14 @@ def build_parts(
         sessions=sessions,
         consents=Consents(database, administration.outbox, clock),
         authenticator=authenticator,
-        session_states=session_states,
+        session_states=states,
         sign_in=build_sign_in(
             settings,
             base_url,
             administration,
             authenticator=authenticator,
             sessions=sessions,
-            states=session_states,
+            states=states,
             cookies=cookies,
             roles=roles,
             mailer=mailer,

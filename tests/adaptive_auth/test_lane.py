@@ -361,7 +361,7 @@ async def test_real_scripts_run_in_the_lane(isolation: Isolation, guest_folder: 
         needs_lock()
     lane = ScriptLane(isolation, opener(isolation, LIMITS, guest_folder))
     looping = await begin(*(lane.run(tenant, given(), "for (;;) ;") for tenant in range(3)))
-    assert outcome(await lane.run(9, given(), TWO_STEPS))["status"] == "need"
+    assert outcome(await lane.run(9, given(), TWO_STEPS))["status"] == "asked"
     assert not (await lane.check(9, "let let", "x.js")).ok
     ended = await asyncio.gather(*looping, return_exceptions=True)
     assert [type(end) for end in ended] == [Stopped] * 3

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from adaptive_auth.evaluation import Finished, Refused
+from adaptive_auth.evaluation import Failed, Finished, Refused
 from adaptive_auth.sandbox import Sandbox
 from tests.adaptive_auth.login import ANN, BOB, PASSED, after_first_step, failed, run
 
@@ -96,3 +96,37 @@ def test_subject_is_of_the_first_step_or_of_the_marked_one(sandbox: Sandbox) -> 
     result = run(sandbox, marked, {"step": [PASSED, second]})
     assert isinstance(result, Finished)
     assert (result.subject_step, result.attribute_step, result.logs[0].text) == (2, 1, "bob bob ann")
+
+
+@pytest.mark.parametrize(
+    "forgotten",
+    [
+        "second();",
+        "second().finally(() => 1);",
+        "Promise.reject(new Error('no second factor'));",
+        "Promise.all([second(), step(3)]);",
+        "new Promise(() => { throw new Error('no second factor'); });",
+    ],
+)
+def test_forgotten_await_loses_no_error(forgotten: str, sandbox: Sandbox) -> None:
+    source = f"""async function second() {{ if (!(await step(2)).ok) throw new Error('no second factor'); }}
+      async function onLogin() {{ await step(1); {forgotten} }}"""
+    result = run(sandbox, source, {"step": [PASSED, failed(), PASSED]})
+    assert isinstance(result, Failed)
+    assert "no second factor" in result.message
+    assert result.file == "script.js"
+
+
+def test_error_that_is_handled_later_is_none(sandbox: Sandbox) -> None:
+    source = """async function second() { if (!(await step(2)).ok) throw new Error('no'); }
+      async function onLogin() {
+        await step(1);
+        const early = Promise.reject(new Error('early'));
+        const waits = second();
+        await step(3);
+        try { await waits; } catch (e) { Log.info(e.message); }
+        try { await early; } catch (e) { Log.info(e.message); }
+      }"""
+    result = run(sandbox, source, {"step": [PASSED, failed(), PASSED]})
+    assert isinstance(result, Finished)
+    assert [line.text for line in result.logs] == ["no", "early"]

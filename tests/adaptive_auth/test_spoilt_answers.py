@@ -61,7 +61,7 @@ def test_pollution_of_the_built_ins_is_not_noticed_by_the_prelude(sandbox: Sandb
 
 
 def test_script_cannot_reach_what_drives_it(sandbox: Sandbox) -> None:
-    names = "['__halt', '__log', '__compile', '__begin', '__main', '__next']"
+    names = "['__halt', '__log', '__compile', '__begin', '__main', '__next', '__rejected']"
     source = f"sendError(null, {{ found: {names}.filter((name) => name in globalThis) }});"
     result = Login(sandbox, source).run()
     assert isinstance(result, Refused)

@@ -12,12 +12,16 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from adaptive_auth.answers import EngineUnavailable, GuestAnswer, ScriptEngine, Stopped
+from adaptive_auth.evaluation import Facts, JournalEntry
 from adaptive_auth.isolation import Isolation, opener
 from adaptive_auth.lane import LaneSettings, Refused, ScriptLane
 from adaptive_auth.limits import Limits
+from adaptive_auth.replay import given
 from adaptive_auth.sandbox import Sandbox
+from adaptive_auth.script import Script
 from adaptive_auth.worker_pool import WorkerPool
 
 THREE_STEPS = """
@@ -25,8 +29,8 @@ function onLoginRequest(context) {
   Log.info('from ' + context.request.ip);
   executeStep(1, { onSuccess: function (context) {
     var user = context.currentKnownSubject;
-    Log.info('subject ' + user.id);
-    if (user.roles.indexOf('admin') >= 0) executeStep(2, { onSuccess: function (context) {
+    Log.info('mail ' + user.localClaims['http://wso2.org/claims/emailaddress']);
+    if (hasRole(user, 'admin')) executeStep(2, { onSuccess: function (context) {
       executeStep(3, { onFail: function () { fail({ errorCode: 'third' }); } });
     } });
   } });
@@ -45,11 +49,35 @@ class ScriptRow:
     note: str = ""
 
 
+_REQUEST = {"ip": "203.0.113.7", "headers": {"user-agent": "Mozilla/5.0"}, "params": {}, "cookies": {}}
+_PASSED = {
+    "ok": True,
+    "subject": {"id": "u1", "username": "ann", "domain": "PRIMARY", "tenant": "carbon.super", "identifier": "ann"},
+    "authenticator": "BasicAuthenticator",
+    "idp": "LOCAL",
+    "request": _REQUEST,
+}
+_ANSWERS: tuple[tuple[str, Any], ...] = (
+    ('step:{"step":1,"options":{},"retry":true}', _PASSED),
+    ('claims:{"user":"u1"}', {"http://wso2.org/claims/emailaddress": "ann@example.org"}),
+    ('hasAnyOfTheRoles:{"user":"u1","roles":["admin"]}', True),
+    ('step:{"step":2,"options":{},"retry":true}', _PASSED),
+    ('step:{"step":3,"options":{},"retry":false}', _PASSED),
+)
+_FACTS = Facts(
+    application="portal",
+    tenant="carbon.super",
+    request=_REQUEST,
+    started=1_700_000_000_000,
+    seed="flow",
+    steps=dict.fromkeys((1, 2, 3), ("BasicAuthenticator",)),
+)
+
+
 def journal(answered: int) -> str:
-    """What is given once that many steps have been answered."""
-    subject = {"id": "u1", "roles": ["admin", "staff"]}
-    entries = [{"key": f"step:[{step},{{}}]", "value": {"ok": True, "subject": subject}} for step in (1, 2, 3)]
-    return json.dumps({"journal": entries[:answered], "request": {"ip": "203.0.113.7"}})
+    """What is given to a login of three steps once that many of its five questions have been answered."""
+    entries: list[JournalEntry] = [{"key": key, "value": value, "at": 1_700_000_000_000} for key, value in _ANSWERS]
+    return given(Script(THREE_STEPS), _FACTS, entries[:answered])
 
 
 def measure_scripts(runs: int = 1000) -> Iterator[ScriptRow]:
@@ -82,9 +110,9 @@ def _lane_rows(isolation: Isolation, cache: Path, runs: int) -> Iterator[ScriptR
 
 
 def _replay(name: str, engine: ScriptEngine, runs: int) -> ScriptRow:
-    answer = engine.run(journal(3), THREE_STEPS)
+    answer = engine.run(journal(len(_ANSWERS)), THREE_STEPS)
     assert json.loads(answer.text)["status"] == "done"
-    return _row(name, _times(runs, lambda: engine.run(journal(3), THREE_STEPS)), f"{answer.fuel} fuel")
+    return _row(name, _times(runs, lambda: engine.run(journal(len(_ANSWERS)), THREE_STEPS)), f"{answer.fuel} fuel")
 
 
 def _starts(name: str, count: int, open_engine: Callable[[], ScriptEngine]) -> ScriptRow:
@@ -112,7 +140,7 @@ async def _beside(lane: ScriptLane, tenants: int, runs: int) -> list[float]:
     times = []
     for _ in range(runs):
         begun = time.perf_counter()
-        answer: GuestAnswer = await lane.run(1000, journal(3), THREE_STEPS)
+        answer: GuestAnswer = await lane.run(1000, journal(len(_ANSWERS)), THREE_STEPS)
         times.append(time.perf_counter() - begun)
         assert answer.ok
     for task in looping:

@@ -45,18 +45,18 @@ async def cannot_associate(sources: Sources, course: Course, arguments: Argument
 
 
 async def update_password(sources: Sources, course: Course, arguments: Arguments) -> Any:
-    """Of the person who is signing in and nobody else. `{ok, timeout, status, data}` like an HTTP call."""
+    """Of the person who is signing in and nobody else; whether it was changed."""
     person = await sources.person(course, arguments["user"])
     password = arguments["password"]
     if person is None or person.subject.id != course.record.subject or not isinstance(password, str):
-        return _ended(False)
+        return False
     store = sources.people.stores(course.request.tenant).get(person.user.store)
     if store is None or not store.capabilities.set_password:
-        return _ended(False)
+        return False
     try:
         await store.set_password(person.user.id, password)
     except (PasswordRefused, UnknownUser, InvalidUser, NotSupported, LaneFull):
-        return _ended(False)
+        return False
     await record(
         sources.database,
         Event(
@@ -69,8 +69,5 @@ async def update_password(sources: Sources, course: Course, arguments: Arguments
             data={"by": "sign-in script"},
         ),
     )
-    return _ended(True)
+    return True
 
-
-def _ended(ok: bool) -> dict[str, Any]:
-    return {"ok": ok, "timeout": False, "status": 0, "data": None}
