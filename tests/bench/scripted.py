@@ -3,6 +3,7 @@
 import secrets
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -116,7 +117,7 @@ class HostileTenants:
         self.refused_at_once = 0
         for _ in range(number):
             handle = f"hostile-{secrets.token_hex(4)}"
-            self._clients.append((handle, place.administer(lambda a, handle=handle: self._make(a, handle))))
+            self._clients.append((handle, place.administer(partial(self._make, handle=handle))))
 
     @staticmethod
     async def _make(administration: Administration, handle: str) -> str:

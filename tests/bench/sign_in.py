@@ -12,7 +12,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from identity.authn.authenticators import TOTP
-from tests.bench.installation import CALLBACK, PASSWORD, PEOPLE, Client, Installation
+from tests.bench.installation import PASSWORD, PEOPLE, Client, Installation
+from tests.bench.scripted import CALLBACK
 from tests.bench.wire import Http, Surprise
 
 _CSRF = re.compile(rb'name="csrf_token" value="([^"]+)"')
