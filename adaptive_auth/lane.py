@@ -138,6 +138,11 @@ class ScriptLane:
         self._refuse_paused(tenant)
         return await self._queued(tenant, lambda engine: engine.run(given, script), counts=True)
 
+    async def rehearse(self, tenant: int, given: str, script: str) -> GuestAnswer:
+        """A run that nobody's login waits for: in the tenant's turn, also while it is paused, and no limit that it hits
+        counts towards a pause. Raises Stopped, Busy, Unavailable."""
+        return await self._queued(tenant, lambda engine: engine.run(given, script), counts=False)
+
     async def check(self, tenant: int, script: str, name: str) -> GuestAnswer:
         """Compile only; also for a tenant that is paused. Raises Stopped, Busy, Unavailable."""
         return await self._queued(tenant, lambda engine: engine.check(script, name), counts=False)

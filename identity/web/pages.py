@@ -51,10 +51,14 @@ class PageResponses:
         """The hidden field `csrf_token` of a form for this browser (its cookie) and purpose (a flow, a page)."""
         return form_token(self._form_key, cookie, purpose)
 
+    def valid_token(self, cookie: str, purpose: str, token: str) -> bool:
+        """Whether `token` was made for this browser and purpose."""
+        return valid_form_token(self._form_key, cookie, purpose, token)
+
     def checked_form(self, request: Request, cookie: str, purpose: str) -> dict[str, str]:
         """The posted form. Raises IdentityError when it was not rendered for this browser and purpose."""
         form = request.form(frozenset({"scope"}))
-        if not valid_form_token(self._form_key, cookie, purpose, form.get("csrf_token", "")):
+        if not self.valid_token(cookie, purpose, form.get("csrf_token", "")):
             raise IdentityError(
                 "form_expired", "This form has expired, so nothing was done. Go back and try again.", status=403
             )

@@ -1,6 +1,7 @@
 """Authorizations that a person decides on elsewhere: devices, and the back channel (CIBA)."""
 
 from identity.authn.lockout import Lockout
+from identity.oauth2.approvals.approval_policy import ApprovalPolicy
 from identity.oauth2.approvals.approvals import Approvals
 from identity.oauth2.approvals.backchannel_authenticator import BackchannelAuthenticator, PageAuthenticator
 from identity.oauth2.approvals.ciba_endpoint import CibaEndpoint
@@ -29,10 +30,12 @@ def decision_routes(parts: Parts) -> list[Route]:
 
 
 def _device_routes(parts: Parts, approvals: Approvals, targets: AskedTargets) -> list[Route]:
-    sign_in = PageSignIn(VERIFICATION_PATH, parts.flows, parts.cookies, parts.database, parts.clock)
+    policy = ApprovalPolicy(parts.pages, parts.clock)
+    sign_in = PageSignIn(VERIFICATION_PATH, parts.flows, policy, parts.cookies, parts.database, parts.clock)
     pages = DevicePages(
         sessions=parts.sessions,
         sign_in=sign_in,
+        policy=policy,
         consents=parts.consents,
         approvals=approvals,
         scopes=parts.scope_policy,
@@ -46,7 +49,8 @@ def _device_routes(parts: Parts, approvals: Approvals, targets: AskedTargets) ->
 
 
 def _ciba_routes(parts: Parts, approvals: Approvals, targets: AskedTargets, pings: CibaPings) -> list[Route]:
-    sign_in = PageSignIn(PATH, parts.flows, parts.cookies, parts.database, parts.clock)
+    policy = ApprovalPolicy(parts.pages, parts.clock)
+    sign_in = PageSignIn(PATH, parts.flows, policy, parts.cookies, parts.database, parts.clock)
     subjects = ShownSubjects(parts.people, parts.database, parts.clock)
     ciba = CibaEndpoint(
         clients=parts.clients,
@@ -62,6 +66,7 @@ def _ciba_routes(parts: Parts, approvals: Approvals, targets: AskedTargets, ping
     pages = CibaPages(
         sessions=parts.sessions,
         sign_in=sign_in,
+        policy=policy,
         consents=parts.consents,
         approvals=approvals,
         scopes=parts.scope_policy,

@@ -27,6 +27,7 @@ from tests.support.in_process import TimedSite
 from tests.support.key_holder import KeyHolder
 from tests.support.key_manager import api, authorized, change_role, role
 from tests.support.receiver import Receiver, Reply
+from tests.support.scripts import PASSWORD_STEP, SECOND_STEP, script_hash, steps
 from tests.support.server import start_server
 
 pytestmark = pytest.mark.long
@@ -281,6 +282,23 @@ class TestTestDoor:
         auth_req_id = asked(door, client)["auth_req_id"]
         assert self.decide(door, auth_req_id, action, key) == status
         assert error_of(door, client, auth_req_id) == "authorization_pending"
+
+    @pytest.mark.parametrize("way", ["level", "steps", "script", "asked for"])
+    def test_it_allows_nothing_that_takes_more_than_a_password(self, door: Site, way: str) -> None:
+        """Attack row 15: the door reaches acr 1 and runs no script."""
+        assert door.jane
+        settings: dict[str, dict[str, Any]] = {
+            "level": {"minimum_acr": "2"},
+            "steps": {"sign_in_steps": steps(PASSWORD_STEP, SECOND_STEP)},
+            "script": {"sign_in_script": script_hash(door, "var onLoginRequest = function (c) { executeStep(1); };")},
+        }
+        client = bank(door, **settings.get(way, {}))
+        auth_req_id = asked(door, client, acr_values="2" if way == "asked for" else None)["auth_req_id"]
+        query = {"auth_req_id": auth_req_id, "action": "allow", "key": KEY}
+        answer = door.http.post(PATH, params=query)
+        assert (answer.status_code, answer.json()["error"]) == (403, "unmet_authentication_requirements")
+        assert error_of(door, client, auth_req_id) == "authorization_pending"
+        assert self.decide(door, auth_req_id, "deny", KEY) == 200
 
     def test_it_takes_no_device_code(self, door: Site) -> None:
         assert self.decide(door, "dc_anything", "allow", KEY) == 410

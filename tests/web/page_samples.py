@@ -151,6 +151,7 @@ def _account(text: str, address: str) -> dict[str, Any]:
 def _device(text: str) -> dict[str, Any]:
     return {
         "user_code": text,
+        "cleared": text,
         "scopes": [{"name": "openid", "hint": ""}, {"name": text, "hint": text}],
         "details": [{"title": text, "description": text, "facts": [(text, text)]}],
         "resources": [{"name": text, "address": text}],
@@ -160,15 +161,19 @@ def _device(text: str) -> dict[str, Any]:
 
 
 def _ciba(text: str, application: dict[str, Any]) -> dict[str, Any]:
-    request: dict[str, Any] = {"id": text, "application": application, "binding_message": text}
-    request |= {
+    asked: dict[str, Any] = {"id": text, "application": application, "asked_at": NOW, "expires_at": NOW}
+    request = asked | {
+        "met": True,
+        "binding_message": text,
         "scopes": ["openid", text],
         "details": [{"title": text, "description": text, "facts": [(text, text)]}],
         "resources": [{"name": text, "address": text}],
     }
     return {
         "notice": "allowed",
-        "requests": [request | {"asked_at": NOW, "expires_at": NOW}],
+        "page_path": "/oauth2/ciba_authorize",
+        "cleared": text,
+        "requests": [request, asked | {"met": False}],
         "account_path": "/account",
     }
 

@@ -20,8 +20,9 @@ from identity.domain.pending_authorizations import PendingAuthorization
 from identity.domain.sessions import SsoSession
 from identity.domain.users import SubjectId
 from identity.errors import IdentityError
+from identity.oauth2.approvals.approval_policy import ApprovalPolicy, demand_of
 from identity.oauth2.approvals.approvals import AlreadyDecided, Approvals, SignIn
-from identity.oauth2.approvals.page_sign_in import PageSignIn
+from identity.oauth2.approvals.page_sign_in import CLEARED, PageSignIn
 from identity.oauth2.authorization.authorization_issuer import PersonGone
 from identity.oauth2.scope_policy import ScopePolicy
 from identity.secrets import token_hash
@@ -43,6 +44,7 @@ class CibaPages:
         *,
         sessions: SsoSessions,
         sign_in: PageSignIn,
+        policy: ApprovalPolicy,
         consents: Consents,
         approvals: Approvals,
         scopes: ScopePolicy,
@@ -52,6 +54,7 @@ class CibaPages:
     ) -> None:
         self._sessions = sessions
         self._sign_in = sign_in
+        self._policy = policy
         self._consents = consents
         self._approvals = approvals
         self._scopes = scopes
@@ -60,21 +63,41 @@ class CibaPages:
         self._clock = clock
 
     async def show(self, request: Request) -> Response:
+        """All that waits; with `request` first to what its application demands of whoever decides on it."""
         session = await self._sessions.current(request)
+        query = request.query()
+        named = {"request": query["request"][:128]} if "request" in query else {}
         if session is None:
-            return await self._sign_in.begin(request, {})
+            return await self._sign_in.begin(request, named)
         waiting = await list_waiting_of_subject(self._database, request.tenant.id, session.subject, self._clock.now())
-        notice = request.query().get("notice")
+        notice, cleared = query.get("notice"), query.get(CLEARED, "")
+        for pending in waiting:
+            if pending.hash.hex() == query.get("request"):
+                further = await self._further(request, session, pending, cleared)
+                if further is not None:
+                    return further
         return self._pages.respond(
             request,
             "ciba_requests.html",
             action=f"{request.tenant.prefix}{DECISION_PATH}",
+            page_path=f"{request.tenant.prefix}{PATH}",
             csrf_token=self._pages.token(session.cookie_hash.hex(), _FORM),
             user={"display_name": session.display_name, "username": session.username},
-            requests=[shown for pending in waiting if (shown := await self._shown(request, session, pending))],
+            requests=[shown for pending in waiting if (shown := await self._shown(request, session, pending, cleared))],
+            cleared=cleared,
             notice=notice if notice in _NOTICES else None,
             account_path=f"{request.tenant.prefix}/account",
         )
+
+    async def _further(
+        self, request: Request, session: SsoSession, pending: PendingAuthorization, cleared: str
+    ) -> Response | None:
+        """To what the application of this one request demands beyond what the session has shown; None: nothing."""
+        application = await require_live_application(self._database, request, pending)
+        demand = demand_of(request.tenant, application, pending)
+        if self._policy.met(demand, session, cleared):
+            return None
+        return await self._sign_in.go_further(request, demand, session, {"request": pending.hash.hex()})
 
     async def submit(self, request: Request) -> Response:
         """POST `…/decision`: one request, allowed or not."""
@@ -87,6 +110,8 @@ class CibaPages:
         if pending.subject != session.subject:
             raise AlreadyDecided
         application = await require_live_application(self._database, request, pending)
+        if not self._policy.met(demand_of(request.tenant, application, pending), session, form.get(CLEARED, "")):
+            return redirect(f"{request.tenant.prefix}{PATH}?{urlencode({'request': pending.hash.hex()})}")
         allowed = form.get("decision") == "allow"
         if allowed:
             try:
@@ -103,22 +128,28 @@ class CibaPages:
         return redirect(f"{request.tenant.prefix}{PATH}?{notice}")
 
     async def _shown(
-        self, request: Request, session: SsoSession, pending: PendingAuthorization
+        self, request: Request, session: SsoSession, pending: PendingAuthorization, cleared: str
     ) -> dict[str, object] | None:
+        """Of a request whose application demands more of the session, only who asks and when (`met` is false)."""
         application = await applications.find_application_by_id(self._database, request.tenant.id, pending.application)
         if application is None or not application.enabled:
             return None
-        return {
+        shown: dict[str, object] = {
             "id": pending.hash.hex(),
+            "met": self._policy.met(demand_of(request.tenant, application, pending), session, cleared),
             "application": await shown_application(self._database, request.tenant, application, ""),
+            "asked_at": as_datetime(pending.created_at),
+            "expires_at": as_datetime(pending.expires_at),
+        }
+        if not shown["met"]:
+            return shown
+        return shown | {
             "binding_message": pending.asked.binding_message,
             "scopes": await self._scopes.allowed(
                 request.tenant, application, session.subject, pending.asked.scope.split()
             ),
             "details": await shown_details(self._database, request.tenant, pending.asked.authorization_details),
             "resources": await shown_resources(self._database, request.tenant, pending.asked.resources),
-            "asked_at": as_datetime(pending.created_at),
-            "expires_at": as_datetime(pending.expires_at),
         }
 
 
@@ -146,6 +177,7 @@ class CibaTestDoor:
         if action == "deny":
             await self._approvals.deny(request, pending, application, pending.subject)
         else:
+            _require_password_alone(request, application, pending)
             await self._allow(request, pending, application, pending.subject)
         return json_response(200, {"status": "approved" if action == "allow" else "denied"})
 
@@ -158,6 +190,16 @@ class CibaTestDoor:
             await self._approvals.approve(request, pending, application, sign_in, pending.asked.scope)
         except PersonGone:
             raise AlreadyDecided from None
+
+
+def _require_password_alone(request: Request, application: Application, pending: PendingAuthorization) -> None:
+    """The door stands for a person with a password: it reaches acr 1 and runs no script. Raises IdentityError."""
+    if not demand_of(request.tenant, application, pending).plan.password_alone:
+        raise IdentityError(
+            "unmet_authentication_requirements",
+            "Signing in to this application takes more than a password, so that only a person can allow its request.",
+            status=403,
+        )
 
 
 async def require_waiting(database: Database, request: Request, hash: bytes) -> PendingAuthorization:

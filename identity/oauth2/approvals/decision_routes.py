@@ -31,7 +31,7 @@ def device_routes(*, device: DeviceEndpoint, pages: DevicePages, sign_in: PageSi
             permission=Permission.SESSION,
             errors="page",
             summary="Type or confirm a device's code",
-            parameters=("user_code", "done"),
+            parameters=("user_code", "cleared", "done"),
         ),
         Route(
             name="device_submit",
@@ -42,7 +42,7 @@ def device_routes(*, device: DeviceEndpoint, pages: DevicePages, sign_in: PageSi
             errors="page",
             same_origin=True,
             summary="Allow or refuse a device",
-            parameters=("user_code*", "decision", "scope", "csrf_token*"),
+            parameters=("user_code*", "decision", "scope", "cleared", "csrf_token*"),
         ),
         Route(
             name="device_signed_in",
@@ -83,7 +83,7 @@ def ciba_routes(
             permission=Permission.SESSION,
             errors="page",
             summary="What waits for the person's decision",
-            parameters=("notice",),
+            parameters=("request", "cleared", "notice"),
         ),
         Route(
             name="ciba_decision",
@@ -94,7 +94,7 @@ def ciba_routes(
             errors="page",
             same_origin=True,
             summary="Allow or refuse what waits",
-            parameters=("request*", "decision*", "csrf_token*"),
+            parameters=("request*", "decision*", "cleared", "csrf_token*"),
         ),
         Route(
             name="ciba_signed_in",

@@ -1,7 +1,8 @@
 """`/oauth2/device` (RFC 8628 §3.3): a signed-in person types or confirms a device's code, and decides.
 
 Only who is signed in can try codes, and each wrong one counts against them like a wrong password. The page shows what
-is approved: application, scopes, and where it was asked from (§5.4, decision 18).
+is approved: application, scopes, and where it was asked from (§5.4, decision 18); to whom has signed in as that
+application demands.
 """
 
 from typing import Literal
@@ -16,9 +17,10 @@ from identity.domain.applications import Application
 from identity.domain.events import Event, EventType
 from identity.domain.pending_authorizations import PendingAuthorization
 from identity.domain.sessions import SsoSession
+from identity.oauth2.approvals.approval_policy import ApprovalPolicy, demand_of
 from identity.oauth2.approvals.approvals import AlreadyDecided, Approvals, SignIn
 from identity.oauth2.approvals.device_endpoint import VERIFICATION_PATH
-from identity.oauth2.approvals.page_sign_in import PageSignIn
+from identity.oauth2.approvals.page_sign_in import CLEARED, PageSignIn
 from identity.oauth2.approvals.user_codes import read_user_code, shown_user_code
 from identity.oauth2.authorization.authorization_issuer import PersonGone
 from identity.oauth2.scope_policy import ScopePolicy
@@ -43,6 +45,7 @@ class DevicePages:
         *,
         sessions: SsoSessions,
         sign_in: PageSignIn,
+        policy: ApprovalPolicy,
         consents: Consents,
         approvals: Approvals,
         scopes: ScopePolicy,
@@ -53,6 +56,7 @@ class DevicePages:
     ) -> None:
         self._sessions = sessions
         self._sign_in = sign_in
+        self._policy = policy
         self._consents = consents
         self._approvals = approvals
         self._scopes = scopes
@@ -76,7 +80,11 @@ class DevicePages:
         found = await self._look_up(request, session, query["user_code"])
         if not isinstance(found, PendingAuthorization):
             return self._entry(request, session, typed=query["user_code"][:64], error=found)
-        return await self._confirmation(request, session, found)
+        application = await self._application(request, found)
+        demand, cleared = demand_of(request.tenant, application, found), query.get(CLEARED, "")
+        if not self._policy.met(demand, session, cleared):
+            return await self._sign_in.go_further(request, demand, session, {"user_code": query["user_code"][:64]})
+        return await self._confirmation(request, session, found, application, cleared)
 
     async def submit(self, request: Request) -> Response:
         """POST: a code that was typed leads to its page; a decision there ends it."""
@@ -98,6 +106,8 @@ class DevicePages:
         if pending is None:
             raise AlreadyDecided
         application = await self._application(request, pending)
+        if not self._policy.met(demand_of(request.tenant, application, pending), session, form.get(CLEARED, "")):
+            return redirect(f"{_path(request.tenant)}?user_code={shown_user_code(code)}")
         if form["decision"] != "allow":
             await self._approvals.deny(request, pending, application, session.subject)
             return redirect(f"{_path(request.tenant)}?done=denied")
@@ -159,8 +169,14 @@ class DevicePages:
             error=error,
         )
 
-    async def _confirmation(self, request: Request, session: SsoSession, pending: PendingAuthorization) -> Response:
-        application = await self._application(request, pending)
+    async def _confirmation(
+        self,
+        request: Request,
+        session: SsoSession,
+        pending: PendingAuthorization,
+        application: Application,
+        cleared: str,
+    ) -> Response:
         assert pending.user_code is not None
         code = shown_user_code(pending.user_code)
         return self._pages.respond(
@@ -169,6 +185,7 @@ class DevicePages:
             action=_path(request.tenant),
             csrf_token=self._pages.token(session.cookie_hash.hex(), _decision_on({"user_code": code})),
             user_code=code,
+            cleared=cleared,
             application=await shown_application(self._database, request.tenant, application, ""),
             user={"display_name": session.display_name, "username": session.username},
             scopes=[

@@ -230,8 +230,10 @@ class AuthorizationEndpoint:
 
     async def go_on(self, http: Request, flow: OpenFlow) -> Response:
         """The same for a flow that its owner has opened, by cookie or (native login) by its secret."""
-        if not flow.row.application:
-            raise FlowNotFound("the account page's flow")
+        # A flow for a device or the account page answers nothing here, and ours answers nothing there.
+        own = "" if flow.record.native else f"{http.tenant.prefix}/oauth2/authorize/{flow.row.id}"
+        if not flow.row.application or flow.row.return_path != own:
+            raise FlowNotFound("another page's flow")
         request = msgspec.json.decode(flow.row.request, type=AuthorizationRequest)
         application = await self._configuration.exact_application(http.tenant, request.client_id)
         if application is None or not application.enabled:
