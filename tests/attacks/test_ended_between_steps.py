@@ -9,6 +9,8 @@ from tests.support.browser import Page
 from tests.support.builders import Client, Person, Site
 from tests.support.scripts import PASSWORD_STEP, SECOND_STEP, app_code, begun, enrol_app, scripted, steps, with_password
 
+pytestmark = [pytest.mark.any_engine, pytest.mark.long]
+
 SCRIPT = "var onLoginRequest = function (c) { executeStep(1, { onSuccess: function (c) { executeStep(2); } }); };"
 Cause = Callable[[Site, Client, Person], None]
 

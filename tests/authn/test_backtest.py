@@ -52,8 +52,10 @@ def step_key(number: int, options: Any = None, *, retry: bool = True) -> str:
 
 
 def step_answer(key: str, factor: str, *, ok: bool = True) -> Answer:
-    value: dict[str, Any] = {"ok": ok, "subject": JANE if ok else None, "authenticator": factor, "idp": "LOCAL", "options": [],
-             "data": None, "request": REQUEST}  # fmt: skip
+    value: dict[str, Any] = {
+        "ok": ok, "subject": JANE if ok else None, "authenticator": factor, "idp": "LOCAL", "options": [],
+        "data": None, "request": REQUEST,
+    }  # fmt: skip
     return Answer(key=key, value=value, at=1000)
 
 

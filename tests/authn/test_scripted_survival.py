@@ -21,6 +21,8 @@ from tests.support.receiver import Receiver, Reply
 from tests.support.scripts import app_code, begun, enrol_app, scripted, with_password
 from tests.support.server import Engine, RunningServer, start_server
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def server(
