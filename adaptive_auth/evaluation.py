@@ -63,6 +63,8 @@ class _Result:
 
     effects: tuple[Effect, ...] = ()
     logs: tuple[LogLine, ...] = ()
+    taken: tuple[int, ...] = ()
+    """Of a lenient run: the places in the journal of the answers that it took, in the order in which it asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -131,6 +131,8 @@ def _evaluation(content: Any, journal: Journal, lenient: bool, logs: tuple[LogLi
     for effect in effects:
         check_effect(effect)
     common: dict[str, Any] = {"effects": tuple(effects), "logs": logs}
+    if lenient:
+        common["taken"] = _taken(content.get("taken"), journal)
     match content.get("status"):
         case "asked" | "done" if not lenient and used != len(journal):
             return Diverged(asked=None, recorded=journal[used]["key"], **common)
@@ -147,6 +149,14 @@ def _evaluation(content: Any, journal: Journal, lenient: bool, logs: tuple[LogLi
         case "diverged":
             return Diverged(asked=_text(content, "asked"), recorded=_text(content, "recorded"), **common)
     raise Malformed("an answer of no known shape")
+
+
+def _taken(places: Any, journal: Journal) -> tuple[int, ...]:
+    if not isinstance(places, list) or len(places) > len(journal):
+        raise Malformed("an answer of no known shape")
+    if not all(type(place) is int and 0 <= place < len(journal) for place in places):
+        raise Malformed("an answer of no known shape")
+    return tuple(places)
 
 
 def _asked(content: dict[str, Any], journal: Journal, common: dict[str, Any]) -> Evaluation:

@@ -185,6 +185,8 @@ class Server:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.parts.sign_in.shadow.stop()
+        self.parts.sign_in.trials.close()
         await self.parts.sign_in.runner.lane.aclose()
         self.parts.outbound.close()
         await self.parts.hot.close()

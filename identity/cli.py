@@ -11,13 +11,17 @@ from identity.commands import (
     applications,
     check,
     deliveries,
+    explain,
     issuers,
     keys,
+    library,
     mail,
     notify,
+    published_scripts,
     registration,
     roles,
     script,
+    secret,
     stores,
     tenants,
     users,
@@ -42,7 +46,11 @@ app.add_typer(apis.app, name="apis")
 app.add_typer(notify.app, name="notify")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(mail.app, name="mail")
+script.app.add_typer(published_scripts.app)
 app.add_typer(script.app, name="script")
+app.add_typer(library.app, name="library")
+app.add_typer(secret.app, name="secret")
+app.command("explain")(explain.explain)
 app.add_typer(stores.app, name="stores")
 app.add_typer(keys.app, name="keys")
 app.add_typer(issuers.app, name="issuers")

@@ -11,7 +11,7 @@ from identity.errors import IdentityError
 from identity.messaging.courier import KEEP_HOUSE_SECONDS, Courier
 from identity.messaging.outbox import Outbox
 from identity.storage.database import Database
-from identity.storage.purge import BATCH, EXPIRING_TABLES, count_backlog, purge_batch
+from identity.storage.purge import BATCH, EXPIRING_TABLES, count_backlog, purge_batch, purge_bundles
 from identity.telemetry import Log, Metrics
 
 PURGE_EVERY_SECONDS = 60
@@ -53,7 +53,7 @@ class Purge:
                 # Others' writes come first: on SQLite there is one writer.
                 await asyncio.sleep(0.02)
             self._backlog[table] = await count_backlog(self._database, table, before=before)
-        return total
+        return total + await purge_bundles(self._database, before=before, now=self._clock.now())
 
 
 class Deliveries:

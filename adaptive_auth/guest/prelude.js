@@ -73,6 +73,7 @@
   let given; // facts, journal, lenient
   let now, chance; // milliseconds; the state of Math.random
   let used, calls; // answers taken from the journal; how many of them were of HTTP
+  let taken; // lenient: the places of those answers in the journal
   let effects, answersByKey;
   let waiting, fresh; // operations to come; those that were registered since the last one ended
   let unfinished, failure; // promises of the script that are not settled; the first one that failed
@@ -81,8 +82,9 @@
   let users, context, request;
   let firstUser, subjectStep, attributeStep, selectedAcr, lastStepFailed;
 
+  const takenText = () => (given.lenient ? ',"taken":' + encode(taken) : '');
   const finish = (status, more) => {
-    let text = '{"status":' + stringify(status) + ',"used":' + used + ',"effects":' + encode(effects);
+    let text = '{"status":' + stringify(status) + ',"used":' + used + ',"effects":' + encode(effects) + takenText();
     const names = keys(more);
     for (let i = 0; i < names.length; i++) text += ',' + stringify(names[i]) + ':' + encode(more[names[i]]);
     halt(text + '}');
@@ -116,6 +118,7 @@
     if (given.lenient) {
       const entries = answersByKey[asked.key];
       if (!entries || entries.next >= entries.length) return undefined;
+      add(taken, entries.places[entries.next]);
       entry = entries[entries.next++];
     } else {
       if (used >= given.journal.length) return undefined;
@@ -147,7 +150,7 @@
       const named_ = '{"kind":' + stringify(kind) + ',"key":' + stringify(key) + ',"arguments":' + named + '}';
       text += (i ? ',' : '') + named_;
     }
-    halt('{"status":"asked","used":' + used + ',"effects":' + encode(effects) + ',"operations":[' + text + ']}');
+    halt('{"status":"asked","used":' + used + ',"effects":' + encode(effects) + takenText() + ',"operations":[' + text + ']}');
   };
   const question = (kind, named) => {
     const operations = list();
@@ -749,6 +752,7 @@
     chance = facts.chance | 0;
     used = calls = unfinished = 0;
     effects = list();
+    taken = list();
     waiting = list();
     fresh = list();
     unseen = list();
@@ -761,6 +765,7 @@
     for (let i = 0; given.lenient && i < given.journal.length; i++) {
       const entry = given.journal[i], entries = (answersByKey[entry.key] ??= list());
       entries.next = 0;
+      add(entries.places ??= list(), i);
       add(entries, entry);
     }
     context = contextOf(facts);

@@ -12,7 +12,14 @@ VIEW = ("internal_api_resource_view",)
 CREATE = ("internal_api_resource_create",)
 UPDATE = ("internal_api_resource_update",)
 DELETE = ("internal_api_resource_delete",)
-_Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+_PAGED = ("filter", "limit", "after", "before")
+_PARAMETERS = {
+    "api_resources": _PAGED,
+    "scopes": _PAGED,
+    "script_diff": ("from*", "to*"),
+    "tenant_script_diff": ("from*", "to*"),
+}
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 def admin_routes(
@@ -20,31 +27,31 @@ def admin_routes(
 ) -> list[Route]:
     resource, types = f"{PATH}/{{id}}", f"{PATH}/{{id}}/authorization-details-types"
     return [
-        _route("api_resources", "GET", PATH, api_resources.list_all, VIEW, "List API resources"),
-        _route("api_resource_create", "POST", PATH, api_resources.create, CREATE, "Register an API resource"),
-        _route("api_resource", "GET", resource, api_resources.show, VIEW, "Read an API resource"),
-        _route("api_resource_change", "PATCH", resource, api_resources.change, UPDATE, "Change an API resource"),
-        _route("api_resource_delete", "DELETE", resource, api_resources.delete, DELETE, "Delete an API resource"),
-        _route("api_scopes", "GET", f"{resource}/scopes", api_resources.scopes, VIEW, "Scopes of an API resource"),
-        _route("api_scopes_replace", "PUT", f"{resource}/scopes", api_resources.replace_scopes, UPDATE,
+        api_route("api_resources", "GET", PATH, api_resources.list_all, VIEW, "List API resources"),
+        api_route("api_resource_create", "POST", PATH, api_resources.create, CREATE, "Register an API resource"),
+        api_route("api_resource", "GET", resource, api_resources.show, VIEW, "Read an API resource"),
+        api_route("api_resource_change", "PATCH", resource, api_resources.change, UPDATE, "Change an API resource"),
+        api_route("api_resource_delete", "DELETE", resource, api_resources.delete, DELETE, "Delete an API resource"),
+        api_route("api_scopes", "GET", f"{resource}/scopes", api_resources.scopes, VIEW, "Scopes of an API resource"),
+        api_route("api_scopes_replace", "PUT", f"{resource}/scopes", api_resources.replace_scopes, UPDATE,
                "Replace the scopes of an API resource"),
-        _route("api_scope_change", "PATCH", f"{resource}/scopes/{{name}}", api_resources.change_scope, UPDATE,
+        api_route("api_scope_change", "PATCH", f"{resource}/scopes/{{name}}", api_resources.change_scope, UPDATE,
                "Change a scope's texts"),
-        _route("api_scope_delete", "DELETE", f"{resource}/scopes/{{name}}", api_resources.delete_scope, UPDATE,
+        api_route("api_scope_delete", "DELETE", f"{resource}/scopes/{{name}}", api_resources.delete_scope, UPDATE,
                "Delete a scope"),
-        _route("details_types", "GET", types, details_types.list_all, VIEW, "Types of authorization details"),
-        _route("details_types_add", "POST", types, details_types.add, UPDATE, "Add types of authorization details"),
-        _route("details_type", "GET", f"{types}/{{type}}", details_types.show, VIEW,
+        api_route("details_types", "GET", types, details_types.list_all, VIEW, "Types of authorization details"),
+        api_route("details_types_add", "POST", types, details_types.add, UPDATE, "Add types of authorization details"),
+        api_route("details_type", "GET", f"{types}/{{type}}", details_types.show, VIEW,
                "Read a type of authorization details"),
-        _route("details_type_change", "PUT", f"{types}/{{type}}", details_types.change, UPDATE,
+        api_route("details_type_change", "PUT", f"{types}/{{type}}", details_types.change, UPDATE,
                "Change a type of authorization details"),
-        _route("details_type_delete", "DELETE", f"{types}/{{type}}", details_types.delete, UPDATE,
+        api_route("details_type_delete", "DELETE", f"{types}/{{type}}", details_types.delete, UPDATE,
                "Delete a type of authorization details"),
-        _route("scopes", "GET", "/api/server/v1/scopes", scopes.list_all, VIEW, "Every scope of the tenant"),
+        api_route("scopes", "GET", "/api/server/v1/scopes", scopes.list_all, VIEW, "Every scope of the tenant"),
     ]  # fmt: skip
 
 
-def _route(name: str, method: _Method, path: str, endpoint: Endpoint, scopes: tuple[str, ...], summary: str) -> Route:
+def api_route(name: str, method: Method, path: str, endpoint: Endpoint, scopes: tuple[str, ...], summary: str) -> Route:
     return Route(
         name=name,
         methods=(method,),
@@ -56,5 +63,5 @@ def _route(name: str, method: _Method, path: str, endpoint: Endpoint, scopes: tu
         encoded=True,
         body_limit=1_048_576,
         summary=summary,
-        parameters=("filter", "limit", "after", "before") if name in ("api_resources", "scopes") else (),
+        parameters=_PARAMETERS.get(name, ()),
     )

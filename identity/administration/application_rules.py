@@ -7,6 +7,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from identity.administration.profile_rules import profile_problem
+from identity.administration.sign_in_rules import minimum_acr_problem, steps_problem
 from identity.domain.applications import CIBA, GRANT_TYPES, RESPONSE_TYPES, Application
 from identity.domain.distinguished_names import parse_name
 from identity.domain.keys import CONTENT_ENCRYPTIONS, KEY_MANAGEMENT_ALGORITHMS, SIGNING_ALGORITHMS
@@ -244,6 +245,10 @@ def _is_secure(uri: str) -> bool:
     return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
 
 
+def _sign_in(application: Application) -> str | None:
+    return steps_problem(application.sign_in_steps) or minimum_acr_problem(application.minimum_acr)
+
+
 RULES: tuple[Callable[[Application], str | None], ...] = (
     _name,
     _grants,
@@ -256,4 +261,5 @@ RULES: tuple[Callable[[Application], str | None], ...] = (
     _logout,
     _ciba,
     _words,
+    _sign_in,
 )

@@ -23,6 +23,7 @@ from identity.storage import applications
 from identity.storage.database import Conflict, Transaction
 from identity.storage.events import record
 from identity.storage.logos import delete_logo
+from identity.storage.scripts import forget_versions, leave_bundle
 from identity.storage.web_origins import replace_web_origins
 
 PRESET_SECRET_LENGTH = 32
@@ -169,6 +170,9 @@ async def delete_application(administration: Administration, tenant: Tenant, cli
             await tell_application_ended(administration.outbox, transaction, place, application.client_id)
         await applications.delete_application(transaction, tenant.id, application.id)
         await delete_logo(transaction, tenant.id, application.id)
+        await forget_versions(transaction, tenant.id, application.id)
+        if application.sign_in_script:
+            await leave_bundle(transaction, tenant.id, application.sign_in_script, administration.clock.now())
         await replace_web_origins(transaction, tenant.id, application.id, ())
         await _record(transaction, administration, tenant, EventType.APPLICATION_DELETED, application)
 

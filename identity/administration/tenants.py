@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from identity.administration.context import Administration
 from identity.administration.keys import create_missing_keys, ensure_keys
 from identity.administration.roles import insert_admin_role
+from identity.administration.sign_in_rules import steps_problem
 from identity.administration.typed_values import typed_values
 from identity.domain.distinguished_names import parse_name
 from identity.domain.events import Event, EventType
@@ -24,6 +25,8 @@ from identity.storage.user_stores import StoreRow, insert_user_store
 _HANDLE = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?")
 _THUMBPRINT = re.compile(r"[0-9a-fA-F]{64}")
 PRIMARY = "PRIMARY"
+_MAY_BE_NOTHING = ("lockout_attempts", "factor_attempts", "one_time_code_resends", "totp_window", "trace_days",
+                   "recorded_login_days")  # fmt: skip
 MAXIMUM_SECONDS = 10 * 366 * 86400
 
 
@@ -108,7 +111,7 @@ async def set_tenant_settings(administration: Administration, handle: str, value
 
 def _problem(values: Mapping[str, Any]) -> str | None:
     for name, value in values.items():
-        lowest = 0 if name == "lockout_attempts" else 1
+        lowest = 0 if name in _MAY_BE_NOTHING else 1
         if isinstance(value, int) and not isinstance(value, bool) and not lowest <= value <= MAXIMUM_SECONDS:
             return f"{name} must be {lowest} to {MAXIMUM_SECONDS}."
         if isinstance(value, RateLimit) and not (value.count >= 0 and 1 <= value.seconds <= MAXIMUM_SECONDS):
@@ -117,6 +120,11 @@ def _problem(values: Mapping[str, Any]) -> str | None:
         problem = _certificate_problem(entry)
         if problem is not None:
             return f"administrator_certificates: {problem}"
+    if "sign_in_steps" in values:
+        steps = values["sign_in_steps"]
+        problem = steps_problem(steps) if steps else "sign_in_steps: a tenant needs one step at least."
+        if problem is not None:
+            return problem
     issuer = values.get("issuer")
     if issuer is not None and not _possible_issuer(issuer):
         return "issuer must be an https address without query or fragment (RFC 8414 §2); http on loopback only."

@@ -15,6 +15,9 @@ from identity.storage.configuration import TenantConfiguration
 from identity.storage.database import Transaction
 from identity.storage.enrolled_factors import delete_factors_of_subject
 from identity.storage.events import record
+from identity.storage.last_logins import forget_last_login
+from identity.storage.login_traces import forget_login_traces
+from identity.storage.recorded_logins import forget_recorded_logins
 from identity.storage.roles import forget_user
 from identity.storage.session_applications import list_applications_of_running_sessions
 from userstores.passwords import PasswordRefused
@@ -181,11 +184,19 @@ async def _end_everything(
         if event is EventType.USER_DELETED:
             await forget_user(transaction, tenant.id, subject.id)
             await delete_factors_of_subject(transaction, tenant.id, subject.id)
+            await _forget_sign_ins(transaction, tenant, subject)
         await subjects.end_everything_of_subject(
             transaction, tenant.id, subject.id, enabled=subject.enabled if enabled is None else enabled
         )
         await _record(transaction, administration, tenant, event, subject.id, {"username": user.username})
     return subject
+
+
+async def _forget_sign_ins(transaction: Transaction, tenant: TenantConfiguration, subject: Subject) -> None:
+    """What sign-ins have left behind of somebody who is erased: recordings, traces, when and where they were last."""
+    await forget_recorded_logins(transaction, tenant.id, subject.id)
+    await forget_login_traces(transaction, tenant.id, subject.id)
+    await forget_last_login(transaction, tenant.id, subject.id)
 
 
 async def _record(

@@ -16,6 +16,7 @@ from identity.authn.login_trace import LoginTraces
 from identity.authn.network_places import NetworkPlaces
 from identity.authn.people import People
 from identity.authn.session_state import SessionStates
+from identity.authn.shadow import Shadow
 from identity.authn.sso_sessions import SsoSessions
 from identity.domain.events import Event, EventType
 from identity.domain.sessions import SessionId, SsoSession, factors_text
@@ -47,6 +48,7 @@ class LoginEnd:
         sealer: Sealer,
         cookies: Cookies,
         states: SessionStates,
+        shadow: Shadow,
         metrics: Metrics,
     ) -> None:
         self._sessions = sessions
@@ -57,6 +59,7 @@ class LoginEnd:
         self._sealer = sealer
         self._cookies = cookies
         self._states = states
+        self._shadow = shadow
         self._metrics = metrics
 
     async def note(self, batch: WriteBatch, course: Course, browser: bool) -> End:
@@ -103,7 +106,8 @@ class LoginEnd:
         return End(session.id, session, cookie)
 
     def told(self, course: Course, end: End, response: Response | None) -> None:
-        """After the commit: count it, and give the browser its cookies."""
+        """After the commit: count it, compare it with a candidate script, and give the browser its cookies."""
+        self._shadow.watch(course)
         if course.record.verdict == "denied":
             self._metrics.sign_in("denied")
         if end.begun is None:

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from adaptive_auth.journal import Entry
 from identity.authn.login_course import Course
 from identity.authn.login_record import Answer
+from identity.authn.script_facts import shown_person
 from identity.clock import SECOND
 from identity.domain.tenants import TenantId
 from identity.ids import new_id, random_bytes
@@ -42,6 +43,15 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     acr: str
     effects: list[dict[str, Any]]
+    trace: str = ""
+    flow: str = ""
+    """Decides `Math.random` of a script."""
+    started_at: int = 0
+    """Microseconds."""
+    required_acr: str = ""
+    """What the application demanded at least."""
+    person: dict[str, Any] | None = None
+    """Who it was, as scripts are shown a person; None when nobody was identified."""
 
 
 class LoginRecordings:
@@ -60,16 +70,6 @@ class LoginRecordings:
         day = course.now // DAY
         expires_at = (day + 1 + days) * DAY
         script = record.script
-        recording = Recording(
-            facts=record.facts,
-            steps=record.steps,
-            journal=script.journal if script is not None else (),
-            entries=record.entries,
-            verdict=record.verdict,
-            reason=record.denial.reason if record.denial is not None else "",
-            acr=record.acr,
-            effects=list(script.last.get("effects", [])) if script is not None else [],
-        )
         id = new_id()
         await insert_recorded_login(
             batch,
@@ -81,7 +81,7 @@ class LoginRecordings:
                 subject=record.subject,
                 script=script.script if script is not None else "",
                 outcome=record.verdict,
-                document=_seal(await self._key(tenant, day, expires_at), id, msgspec.json.encode(recording)),
+                document=_seal(await self._key(tenant, day, expires_at), id, msgspec.json.encode(recording_of(course))),
                 at=course.now,
                 expires_at=expires_at,
             ),
@@ -113,6 +113,26 @@ class LoginRecordings:
             self._keys.clear()
         key = self._keys[tenant, day] = self._sealer.open(sealed, _context(tenant, day))
         return key
+
+
+def recording_of(course: Course) -> Recording:
+    """The login as it stands now."""
+    record, script = course.record, course.record.script
+    return Recording(
+        facts=record.facts,
+        steps=record.steps,
+        journal=script.journal if script is not None else (),
+        entries=record.entries,
+        verdict=record.verdict,
+        reason=record.denial.reason if record.denial is not None else "",
+        acr=record.acr,
+        effects=list(script.last.get("effects", [])) if script is not None else [],
+        trace=record.trace,
+        flow=course.row.id,
+        started_at=record.started_at,
+        required_acr=record.required_acr,
+        person=shown_person(course.request.tenant, course.person) if course.person is not None else None,
+    )
 
 
 def _seal(key: bytes, id: str, document: bytes) -> bytes:

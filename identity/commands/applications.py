@@ -108,6 +108,41 @@ def update(client_id: ClientId, setting: Setting = None, tenant: Tenant = "root"
 
 
 @app.command()
+def steps(
+    client_id: ClientId,
+    step: Annotated[
+        list[str] | None,
+        typer.Option(help="The factors of one step, `BasicAuthenticator,FIDOAuthenticator`; repeat for the next one."),
+    ] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="No steps of its own: the tenant's.")] = False,
+    minimum_acr: Annotated[str | None, typer.Option(help="No sign-in below this level; empty for none.")] = None,
+    tenant: Tenant = "root",
+    data: Data = None,
+) -> None:
+    """Show, or set, the steps of an application's sign-in."""
+    from identity.administration import applications
+
+    changes: dict[str, Any] = {}
+    if step or clear:
+        changes["sign_in_steps"] = [{"authenticators": names.split(",")} for names in step or ()]
+    if minimum_acr is not None:
+        changes["minimum_acr"] = minimum_acr
+
+    async def work(administration: Any) -> Any:
+        place = await administration.tenant(tenant)
+        if changes:
+            await applications.update_application(administration, place.tenant, client_id, changes)
+        return place, await applications.require_application(administration, place.tenant, client_id)
+
+    place, application = with_administration(data, work)
+    own = application.sign_in_steps
+    for number, one in enumerate(own or place.settings.sign_in_steps, 1):
+        print(f"step {number}  {' or '.join(one.authenticators)}{'' if own else '  (of the tenant)'}")
+    print(f"script  {application.sign_in_script[:12] or 'none'}")
+    print(f"minimum acr  {application.minimum_acr or 'none'}")
+
+
+@app.command()
 def secret(
     client_id: ClientId,
     keep_old: Annotated[int, typer.Option(help="Seconds for which the old secrets stay valid.")] = 0,

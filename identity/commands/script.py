@@ -35,7 +35,7 @@ def check(
     from adaptive_auth.script import FILE
 
     offered = None if steps is None else dict.fromkeys(range(1, steps + 1), ("BasicAuthenticator",))
-    findings = check_script(_sandbox(), _script(file, library), steps=offered, secrets=secret, hosts=host)
+    findings = check_script(sandbox(), _script(file, library), steps=offered, secrets=secret, hosts=host)
     for finding in findings:
         print(replace(finding, file=str(file)) if finding.file == FILE else finding)
     if any(finding.level == "error" for finding in findings):
@@ -56,10 +56,10 @@ def run(
 
     script = _script(file, library)
     try:
-        world = read_given({} if given is None else _json(given))
+        world = read_given({} if given is None else read_json(given))
     except GivenError as problem:
         raise _refused(f"{given}: {problem}") from None
-    print(json.dumps(simulate(_sandbox(), script, world).to_json(), indent=2, ensure_ascii=False))
+    print(json.dumps(simulate(sandbox(), script, world).to_json(), indent=2, ensure_ascii=False))
 
 
 @app.command("test")
@@ -77,10 +77,10 @@ def run_tests(
     beside = tests or file.with_suffix(".tests.json")
     script = _script(file, library)
     try:
-        cases = script_tests.read_cases(_json(beside))
+        cases = script_tests.read_cases(read_json(beside))
     except GivenError as problem:
         raise _refused(f"{beside}: {problem}") from None
-    results = script_tests.run_tests(_sandbox(), script, cases)
+    results = script_tests.run_tests(sandbox(), script, cases)
     for result in results:
         print(f"{'ok    ' if result.passed else 'FAILED'}  {result.name}")
         for difference in result.differences:
@@ -129,11 +129,11 @@ def _script(file: Path, libraries: list[str] | None) -> "Script":
         name, equals, path = given.partition("=")
         if not name or not equals:
             raise _refused(f"--library {given}: must be name.js=FILE.")
-        sources[name] = _text(Path(path))
-    return Script(_text(file), sources)
+        sources[name] = read_text(Path(path))
+    return Script(read_text(file), sources)
 
 
-def _text(file: Path) -> str:
+def read_text(file: Path) -> str:
     try:
         return file.read_text("utf-8")
     except FileNotFoundError:
@@ -142,16 +142,16 @@ def _text(file: Path) -> str:
         raise _refused(f"{file} cannot be read: {problem}.") from None
 
 
-def _json(file: Path) -> Any:
+def read_json(file: Path) -> Any:
     try:
-        return json.loads(_text(file))
+        return json.loads(read_text(file))
     except json.JSONDecodeError as problem:
         raise _refused(f"{file}: no JSON: {problem.msg} at line {problem.lineno}, column {problem.colno}.") from None
     except RecursionError:
         raise _refused(f"{file}: nested too deeply.") from None
 
 
-def _sandbox() -> "Sandbox":
+def sandbox() -> "Sandbox":
     """The compiled engine is kept in the user's cache, since compiling takes two seconds."""
     from adaptive_auth.compile import GuestBroken
     from adaptive_auth.sandbox import Sandbox

@@ -73,6 +73,20 @@ class EventType(StrEnum):
     ISSUER_TRUSTED = "tenant:issuer:trusted", "Tokens of another issuer are accepted from now on."
     ISSUER_UPDATED = "tenant:issuer:updated", "A trusted issuer's settings were changed."
     ISSUER_FORGOTTEN = "tenant:issuer:forgotten", "Tokens of an issuer are no longer accepted."
+    SCRIPT_SAVED = "tenant:script:saved", "A version of a sign-in script was saved as a draft."
+    SCRIPT_PUBLISHED = (
+        "tenant:script:published",
+        "A sign-in script decides from now on, for an application or the tenant.",
+    )
+    SCRIPT_UNPUBLISHED = "tenant:script:unpublished", "A sign-in script decides no more: each step is asked in turn."
+    SCRIPT_SHADOWED = "tenant:script:shadowed", "A candidate script is compared silently from now on, or no more."
+    SCRIPT_LIBRARY_SAVED = (
+        "tenant:script_library:saved",
+        "A library of sign-in scripts was saved, and with it its users.",
+    )
+    SCRIPT_LIBRARY_DELETED = "tenant:script_library:deleted", "A library of sign-in scripts was deleted."
+    SCRIPT_SECRET_SAVED = "tenant:script_secret:saved", "A secret of sign-in scripts was set or changed."
+    SCRIPT_SECRET_DELETED = "tenant:script_secret:deleted", "A secret of sign-in scripts was deleted."
     TENANT_CREATED = "tenant:tenant:created", "A tenant was created."
     TENANT_UPDATED = "tenant:tenant:updated", "A tenant's settings were changed."
 

@@ -31,6 +31,15 @@ MANAGEMENT_SCOPES: dict[str, str] = {
     "internal_application_mgt_view": "Read registered applications and their secrets",
     "internal_application_mgt_update": "Change registered applications",
     "internal_application_mgt_delete": "Delete registered applications",
+    "internal_script_library_mgt_view": "Read libraries of sign-in scripts",
+    "internal_script_library_mgt_create": "Add libraries of sign-in scripts",
+    "internal_script_library_mgt_update": "Change libraries of sign-in scripts",
+    "internal_script_library_mgt_delete": "Delete libraries of sign-in scripts",
+    "internal_secret_mgt_view": "See which secrets sign-in scripts have, never their values",
+    "internal_secret_mgt_create": "Add secrets of sign-in scripts",
+    "internal_secret_mgt_update": "Change secrets of sign-in scripts",
+    "internal_secret_mgt_delete": "Delete secrets of sign-in scripts",
+    "internal_sign_in_trace_view": "Read how sign-ins went",
 }
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, delete, select
 
 from identity.domain.tenants import TenantId
 from identity.storage.database import Row, Runner, Writer, insert_into, of_tenant
@@ -33,6 +33,8 @@ _OF_SUBJECT = (
     .limit(bindparam("count"))
 )
 
+_FORGET = delete(table).where(of_tenant(table), table.c.subject == bindparam("subject"))
+
 
 async def insert_login_trace(writer: Writer, trace: StoredTrace) -> None:
     await writer.execute(_INSERT, **asdict(trace))
@@ -49,6 +51,11 @@ async def list_login_traces_of_subject(
     """The newest first."""
     rows = await runner.fetch(_OF_SUBJECT, tenant=tenant, subject=subject, now=now, count=count)
     return [_trace(row) for row in rows]
+
+
+async def forget_login_traces(writer: Writer, tenant: TenantId, subject: str) -> None:
+    """Everything traced of one person."""
+    await writer.execute(_FORGET, tenant=tenant, subject=subject)
 
 
 def _trace(row: Row) -> StoredTrace:

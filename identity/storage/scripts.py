@@ -53,6 +53,11 @@ _ANY_BUNDLE = select(script_bundle.c.hash).limit(1)
 _INSERT_BUNDLE = insert_into(script_bundle).on_conflict_do_nothing(
     index_elements=[script_bundle.c.tenant, script_bundle.c.hash]
 )
+_LEAVE_BUNDLE = (
+    update(script_bundle)
+    .where(script_bundle.c.tenant == bindparam("b_tenant"), script_bundle.c.hash == bindparam("b_hash"))
+    .values(created_at=bindparam("now"))
+)
 _VERSIONS = (
     select(script_version)
     .where(of_tenant(script_version), script_version.c.application == bindparam("application"))
@@ -63,6 +68,15 @@ _VERSION = select(script_version).where(
     of_tenant(script_version),
     script_version.c.application == bindparam("application"),
     script_version.c.number == bindparam("number"),
+)
+_FORGET_VERSIONS = delete(script_version).where(
+    of_tenant(script_version), script_version.c.application == bindparam("application")
+)
+_VERSION_OF_HASH = (
+    select(script_version)
+    .where(of_tenant(script_version), script_version.c.hash == bindparam("hash"))
+    .order_by(script_version.c.number.desc())
+    .limit(1)
 )
 _PUBLISHED = select(script_version).where(of_tenant(script_version), script_version.c.published_at.is_not(None))
 _INSERT_VERSION = insert_into(script_version)
@@ -108,6 +122,11 @@ async def insert_bundle(writer: Writer, tenant: TenantId, hash: str, document: s
     await writer.execute(_INSERT_BUNDLE, tenant=tenant, hash=hash, document=document, created_at=now)
 
 
+async def leave_bundle(writer: Writer, tenant: TenantId, hash: str, now: int) -> None:
+    """It decides no more from now on: flows that have begun with it still need it for a while."""
+    await writer.execute(_LEAVE_BUNDLE, b_tenant=tenant, b_hash=hash, now=now)
+
+
 async def list_versions(runner: Runner, tenant: TenantId, application: str, count: int = 100) -> list[ScriptVersion]:
     """The newest first."""
     rows = await runner.fetch(_VERSIONS, tenant=tenant, application=application, count=count)
@@ -116,6 +135,12 @@ async def list_versions(runner: Runner, tenant: TenantId, application: str, coun
 
 async def find_version(runner: Runner, tenant: TenantId, application: str, number: int) -> ScriptVersion | None:
     row = await runner.fetch_one(_VERSION, tenant=tenant, application=application, number=number)
+    return None if row is None else _version(row)
+
+
+async def find_version_of_hash(runner: Runner, tenant: TenantId, hash: str) -> ScriptVersion | None:
+    """The last version that was saved or published under this hash, whoever's."""
+    row = await runner.fetch_one(_VERSION_OF_HASH, tenant=tenant, hash=hash)
     return None if row is None else _version(row)
 
 
@@ -132,6 +157,11 @@ async def mark_published(
     writer: Writer, tenant: TenantId, application: str, number: int, *, hash: str, at: int
 ) -> None:
     await writer.execute(_PUBLISH, b_tenant=tenant, b_application=application, b_number=number, new_hash=hash, at=at)
+
+
+async def forget_versions(writer: Writer, tenant: TenantId, application: str) -> None:
+    """Every version of an application that is deleted."""
+    await writer.execute(_FORGET_VERSIONS, tenant=tenant, application=application)
 
 
 async def list_libraries(runner: Runner, tenant: TenantId) -> list[ScriptLibrary]:

@@ -119,6 +119,10 @@ class Metrics:
             "sign_in_script_runs", "Runs of sign-in scripts, by what came of them",
             outcome=("asked", "finished", "refused", "failed", "limited", "diverged", "busy", "not_run"),
         )  # fmt: skip
+        self._shadow = self._counter(
+            "shadow_scripts", "Sign-ins compared with a candidate script, by what came of it",
+            verdict=("same", "stricter", "weaker", "error", "unknown", "dropped"),
+        )  # fmt: skip
         self._script_microseconds = self._counter(
             "sign_in_script_microseconds", "Time that runs of sign-in scripts took, waiting included"
         )
@@ -178,6 +182,10 @@ class Metrics:
         """A run of a sign-in script: what came of it, and how long it took with waiting."""
         self._scripts.add(outcome)
         self._script_microseconds.add(by=int(seconds * 1_000_000))
+
+    def shadow(self, verdict: str) -> None:
+        """A sign-in compared with a candidate script: `same`, `stricter`, `weaker`, `error`, `unknown`, `dropped`."""
+        self._shadow.add(verdict)
 
     def limited(self, door: str) -> None:
         """A request that a rate limit refused, at the door `token`, `sign_in` or `registration`."""

@@ -20,12 +20,13 @@ _SCIM_TYPES = {
 
 
 def problem_json(error: IdentityError, trace_id: str, headers: Headers) -> Response:
-    """`{code, message, description, traceId}` (wso2-contracts §6.1)."""
+    """`{code, message, description, traceId}` (wso2-contracts §6.1), and what `error.more` adds."""
     body = {
         "code": error.code,
         "message": HTTPStatus(error.status).phrase,
         "description": error.public,
         "traceId": trace_id,
+        **getattr(error, "more", {}),
     }
     return json_response(error.status, body, headers)
 

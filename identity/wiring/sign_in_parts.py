@@ -21,8 +21,10 @@ from identity.authn.script_answers import ScriptAnswers, Sources
 from identity.authn.script_effects import ScriptEffects
 from identity.authn.script_http import ScriptHttp
 from identity.authn.script_runner import ScriptRunner
+from identity.authn.script_trials import LaneTrials
 from identity.authn.scripted_steps import ScriptedSteps
 from identity.authn.session_state import SessionStates
+from identity.authn.shadow import Shadow
 from identity.authn.sign_in_scripts import SignInScripts
 from identity.authn.sso_sessions import SsoSessions
 from identity.config import Settings
@@ -41,6 +43,8 @@ class SignInParts:
     traces: LoginTraces
     recordings: LoginRecordings
     flows: LoginFlows
+    trials: LaneTrials
+    shadow: Shadow
 
 
 def build_sign_in(
@@ -80,9 +84,13 @@ def build_sign_in(
         http=ScriptHttp(outbound, scripts, log), effects=effects, people=people, metrics=metrics, log=log,
     )  # fmt: skip
     traces, recordings = LoginTraces(sealer), LoginRecordings(database, sealer)
+    trials = LaneTrials(runner)
+    shadow = Shadow(
+        database=database, scripts=scripts, trials=trials, metrics=metrics, log=log, clock=clock
+    )  # fmt: skip
     end = LoginEnd(
         sessions=sessions, people=people, traces=traces, recordings=recordings, places=places, sealer=sealer,
-        cookies=cookies, states=states, metrics=metrics,
+        cookies=cookies, states=states, shadow=shadow, metrics=metrics,
     )  # fmt: skip
     flows = LoginFlows(
         database=database, sessions=sessions, steps=steps, scripts=scripted, end=end, cookies=cookies, sealer=sealer,
@@ -90,7 +98,7 @@ def build_sign_in(
     )  # fmt: skip
     return SignInParts(
         factors=factors, enrolled=enrolled, steps=steps, scripts=scripts, runner=runner, traces=traces,
-        recordings=recordings, flows=flows,
+        recordings=recordings, flows=flows, trials=trials, shadow=shadow,
     )  # fmt: skip
 
 

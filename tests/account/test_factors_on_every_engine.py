@@ -3,9 +3,13 @@
 import json
 import re
 
+import pytest
+
 from tests.support.builders import Site
 from tests.support.scripts import app_code, steps
 from tests.support.soft_key import SoftKey
+
+pytestmark = pytest.mark.long
 
 SECOND = ("totp", "backup-code-authenticator", "FIDOAuthenticator")
 

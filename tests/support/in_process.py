@@ -63,6 +63,8 @@ class InProcessServer(RunningServer):
         await self.server.parts.hot.open()
 
     async def _close(self) -> None:
+        await self.server.parts.sign_in.shadow.stop()
+        self.server.parts.sign_in.trials.close()
         await self.server.parts.sign_in.runner.lane.aclose()
         await self.server.parts.hot.close()
         await self.server.foundation.close()
