@@ -13,13 +13,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from tests.bench.backtests import measure_backtest
 from tests.bench.bare import BareServer
 from tests.bench.cells import Bench, cells
 from tests.bench.flood import measure_delay
 from tests.bench.hostile import measure_hostility
 from tests.bench.installation import Installation
 from tests.bench.machine import GENERATOR_CORE, SERVER_CORE, on_core
-from tests.bench.report import Report, print_delay, print_figures, print_head, print_hostility, print_start
+from tests.bench.report import (
+    Report,
+    print_backtest,
+    print_delay,
+    print_figures,
+    print_head,
+    print_hostility,
+    print_start,
+)
 from tests.bench.scale import measure_scale
 from tests.bench.scripts import measure_evaluations, measure_memory, print_script_row
 from tests.bench.sign_in import first_tokens
@@ -112,6 +121,10 @@ def _measure(
         delay = measure_delay(place, full, seconds=options.seconds, pairs=pairs)
         report.delays[place.engine] = delay
         print_delay(place.engine, delay)
+    if options.only in ("", "backtest"):
+        speed = measure_backtest(place, seconds=options.seconds)
+        report.backtests[place.engine] = speed
+        print_backtest(place.engine, speed)
     if options.only in ("", "hostile") and place.engine == "postgresql":
         full = bench.figures.get("introspection, person") or bench.measure(cells(place)[0])
         seconds, pairs = (2.0, 2) if options.quick else (4.0, 4)

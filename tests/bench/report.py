@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.bench.backtests import BOUND as BACKTEST_BOUND
+from tests.bench.backtests import BacktestSpeed
 from tests.bench.cells import Figures
 from tests.bench.flood import BOUND, SHARE, Delay
 from tests.bench.hostile import FACTOR, MORE_MS, Hostility
@@ -25,6 +27,7 @@ class Report:
     delays: dict[str, Delay] = field(default_factory=dict)
     starts: list[Start] = field(default_factory=list)
     scripts: list[ScriptRow] = field(default_factory=list)
+    backtests: dict[str, BacktestSpeed] = field(default_factory=dict)
     hostilities: dict[str, list[Hostility]] = field(default_factory=dict)
     grown: list[str] = field(default_factory=list)
     """What costs more with many rows than with few, beyond the bound."""
@@ -38,6 +41,7 @@ class Report:
                 found.append(f"delay under a login flood ({name}{', not measured' if delay.ratio is None else ''})")
         for name, measured in self.hostilities.items():
             found += [f"{_situation(each)} ({name})" for each in measured if not each.holds]
+        found += [f"backtest ({name})" for name, speed in self.backtests.items() if not speed.holds]
         found += [row.name for row in self.scripts if not row.holds]
         return (
             found
@@ -104,6 +108,14 @@ def print_hostility(engine: str, hostility: Hostility) -> None:
 
 def _situation(hostility: Hostility) -> str:
     return "hostile tenants, looping" if hostility.looping else "hostile tenants, paused"
+
+
+def print_backtest(engine: str, speed: BacktestSpeed) -> None:
+    print(
+        f"{engine}: backtest {speed.per_second:.0f} sign-ins/s of one core ({speed.passes} passes over {speed.logins} "
+        f"recordings), bound {BACKTEST_BOUND:g} {_word(speed.holds)}",
+        flush=True,
+    )
 
 
 def print_start(start: Start) -> None:
