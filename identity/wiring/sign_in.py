@@ -6,6 +6,7 @@ from typing import Any
 from identity.account.account_pages import AccountPages
 from identity.account.factor_pages import FactorPages
 from identity.account.home_page import HomePage, StaticFiles
+from identity.account.own_factors import OwnFactors
 from identity.account.routes import account_routes
 from identity.account.sealed_states import SealedStates
 from identity.account.sign_in import AccountSignIn
@@ -35,6 +36,16 @@ def sign_in_routes(parts: Parts) -> list[Route]:
     )
 
 
+def own_factors(parts: Parts) -> OwnFactors:
+    return OwnFactors(
+        factors=parts.factors,
+        enrolled=parts.enrolled,
+        people=parts.people,
+        database=parts.database,
+        clock=parts.clock,
+    )
+
+
 def account_page_routes(parts: Parts) -> list[Route]:
     return account_routes(
         account=AccountPages(
@@ -42,11 +53,9 @@ def account_page_routes(parts: Parts) -> list[Route]:
         ),
         factors=FactorPages(
             sessions=parts.sessions,
-            factors=parts.factors,
-            enrolled=parts.enrolled,
+            own=own_factors(parts),
             states=SealedStates(parts.sealer),
-            people=parts.people,
-            database=parts.database,
+            cookies=parts.cookies,
             pages=parts.pages,
             clock=parts.clock,
         ),
