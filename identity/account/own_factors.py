@@ -129,6 +129,11 @@ class OwnFactors:
         await self._enrolled.remove(batch, visit.attempt(), factor)
         return await self._database.commit(batch)
 
+    async def remove_kind(self, visit: Visit, authenticator: str) -> bool:
+        """False: there was none."""
+        removed = [await self.remove(visit, factor) for factor in visit.of_kind(authenticator)]
+        return any(removed)
+
     async def keep(self, proof: Verified, *more: Writes) -> bool:
         """Write the factor that was proven and, in the same transaction, `more`.
 
