@@ -31,8 +31,8 @@ class LaneSettings:
 
     at_once: int = field(default_factory=lambda: max(1, (os.cpu_count() or 1) - 1))
     at_once_per_tenant: int = 2
-    waiting: int = 64
-    waiting_per_tenant: int = 16
+    waiting: int = 256
+    waiting_per_tenant: int = 128
     limit_hits: int = 5
     window_seconds: float = 60.0
     pause_seconds: float = 60.0

@@ -4,6 +4,7 @@ Reading never executes. What executes needs the right to change applications, an
 """
 
 from dataclasses import replace
+from typing import Any
 
 from adaptive_auth.check import CheckingEngine
 from adaptive_auth.given import Given, GivenError, read_given
@@ -19,6 +20,7 @@ from identity.errors import IdentityError
 from identity.web.json_bodies import read_body
 from identity.web.messages import Request, Response, json_response
 
+TRACES = "internal_sign_in_trace_view"
 MAXIMUM_PAGE = 1000
 SECONDS_OF_A_PAGE = 5.0
 """A page of a backtest ends then, and says where the next one begins."""
@@ -130,8 +132,11 @@ class SignInScriptsEndpoint:
         return json_response(200, {"candidate": owner.shadow or None, "comparisons": shown})
 
     async def backtest(self, request: Request) -> Response:
-        """POST: one page of recorded sign-ins under a changed script, and where the next page begins."""
-        await self._access.require(request)
+        """POST: one page of recorded sign-ins under a changed script, and where the next page begins.
+
+        Whose they were and where from is told to who may read the traces of sign-ins.
+        """
+        caller = await self._access.require(request)
         body = read_body(request, bodies.WantedBacktest)
         owner = await self._owner(request)
         source = await self._wanted_source(owner, body)
@@ -144,7 +149,10 @@ class SignInScriptsEndpoint:
         logins = [
             each.to_json() for each in page.compared if not body.changed_only or each.outcome.comparison != "same"
         ]
-        return json_response(200, {**summary.to_json(), "changes": logins, "after": page.after or None})
+        shown = {**summary.to_json(), "changes": logins, "after": page.after or None}
+        if TRACES not in caller.scopes:
+            _leave_out_people([*logins, *(each for examples in shown["examples"].values() for each in examples)])
+        return json_response(200, shown)
 
     async def _wanted_source(self, owner: Owner, body: bodies.WantedBacktest) -> str:
         if (body.script is None) == (body.version is None):
@@ -204,6 +212,12 @@ class SignInScriptsEndpoint:
         if application is None:
             return Owner(tenant)
         return await administration.owner_by_id(self._administered, tenant, application)
+
+
+def _leave_out_people(logins: list[dict[str, Any]]) -> None:
+    for login in logins:
+        for member in ("who", "subject", "from"):
+            del login[member]
 
 
 def _number(request: Request) -> int:

@@ -59,6 +59,14 @@ class _History:
     asked: dict[str, int] = field(default_factory=dict)
     """How often each step was answered that the recording has under another key only."""
 
+    @property
+    def person(self) -> dict[str, Any] | None:
+        """Who it was, as far as the recording tells."""
+        if self.recording.person is not None:
+            return self.recording.person
+        told = (answer.value.get("subject") for answer in self.recording.journal if isinstance(answer.value, dict))
+        return next((subject for subject in told if isinstance(subject, dict)), None)
+
     def add(self, key: str, value: Any, at: int, attempt: int | None) -> None:
         if attempt is not None:
             self.attempts[len(self.journal)] = attempt
@@ -119,9 +127,11 @@ class Rehearsal:
             return False
         allowed = _allowed(steps[number - 1], operation.arguments["options"])
         places = _ends(history.recording.entries, number, allowed, retry=operation.arguments["retry"])
+        if history.person is None and any(history.recording.entries[place].amr for place in places):
+            return False
         for place in places:
             entry = history.recording.entries[place]
-            history.add(operation.key, _step_answer(history.recording, entry), entry.at // 1000, place)
+            history.add(operation.key, _step_answer(history, entry), entry.at // 1000, place)
         history.asked[operation.key] = len(places)
         return bool(places)
 
@@ -185,16 +195,16 @@ def _ends(entries: Sequence[Entry], step: int, allowed: Collection[str], *, retr
     ]
 
 
-def _step_answer(recording: Recording, entry: Entry) -> dict[str, Any]:
+def _step_answer(history: _History, entry: Entry) -> dict[str, Any]:
     ok = entry.outcome == "succeeded"
     return {
         "ok": ok,
-        "subject": recording.person if ok else None,
+        "subject": history.person if ok else None,
         "authenticator": entry.authenticator,
         "idp": "LOCAL",
         "options": [],
         "data": None,
-        "request": recording.facts["request"],
+        "request": history.recording.facts["request"],
     }
 
 
@@ -205,7 +215,7 @@ def _outcome(recording: Recording, history: _History, evaluation: Evaluation, fa
         return _asks_more(recording, before, recording.entries[repeated].step, ())
     match evaluation:
         case Asked(operations=operations):
-            return _open(recording, before, operations[0], facts)
+            return _open(history, before, operations[0], facts)
         case Finished(acr=acr):
             return _let_in(recording, before, [recording.entries[place] for place in shown], acr)
         case Refused(reason=reason):
@@ -223,15 +233,20 @@ def _broken(recording: Recording, before: str, detail: str) -> Outcome:
     return Outcome("same" if was_broken else "error", before, "denied (error)", detail)
 
 
-def _open(recording: Recording, before: str, operation: Operation, facts: Facts) -> Outcome:
+def _open(history: _History, before: str, operation: Operation, facts: Facts) -> Outcome:
     """It asks what the recording has no answer to."""
+    recording = history.recording
     if operation.kind == "step":
         number = operation.arguments["step"]
         if number not in facts.steps:
             return _broken(recording, before, f"the application has no step {number}")
+        allowed = _allowed(facts.steps[number], operation.arguments["options"])
+        places = _ends(recording.entries, number, allowed, retry=operation.arguments["retry"])
+        if history.person is None and any(recording.entries[place].amr for place in places):
+            return Outcome("unknown", before, "not known", "the recording does not tell who it was")
         if recording.reason == "too_many_failures" and any(entry.step == number for entry in recording.entries):
             return Outcome("same", before, "denied (too_many_failures)")
-        return _asks_more(recording, before, number, _allowed(facts.steps[number], operation.arguments["options"]))
+        return _asks_more(recording, before, number, allowed)
     return Outcome("unknown", before, "not known", f"the recording has no answer to {_question(operation)}")
 
 

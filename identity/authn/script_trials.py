@@ -5,6 +5,7 @@ go first wherever both wait. The command line has an engine of its own.
 """
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -21,11 +22,14 @@ from identity.errors import IdentityError
 T = TypeVar("T")
 AT_ONCE = 2
 WAITING_PER_TENANT = 4
+MAXIMUM_SECONDS = 15.0
+"""Of one piece of work on a server: a script may ask a hundred things, each run at the edge of its limits."""
 
 
 class Trials(Protocol):
     async def run(self, tenant: TenantId, work: Callable[[CheckingEngine], T]) -> T:
-        """`work` in a thread, with something to run scripts with. Raises IdentityError 503 where that cannot be."""
+        """`work` in a thread, with something to run scripts with. Raises IdentityError: 503 where that cannot be, 400
+        where it takes too long."""
         ...
 
 
@@ -83,6 +87,7 @@ class _LaneEngine:
         self._lane = runner.lane
         self._tenant = tenant
         self._loop = loop
+        self._end = time.monotonic() + MAXIMUM_SECONDS
         self.cancelled = False
 
     def run(self, given: str, script: str) -> GuestAnswer:
@@ -95,6 +100,9 @@ class _LaneEngine:
         if self.cancelled or self._loop.is_closed():
             work.close()
             raise _Cancelled
+        if time.monotonic() > self._end:
+            work.close()
+            raise IdentityError("too_long", f"Trying this takes more than {MAXIMUM_SECONDS:g} s.")
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
 

@@ -3,11 +3,15 @@
 import json
 import re
 
+import pytest
+
 from tests.account.factor_api import CODES, TOTP_API, secret_of
 from tests.support.builders import Site
 from tests.support.key_manager import bearer
 from tests.support.scripts import app_code, steps
 from tests.support.soft_key import SoftKey
+
+pytestmark = pytest.mark.long
 
 SECOND = ("totp", "backup-code-authenticator", "FIDOAuthenticator")
 

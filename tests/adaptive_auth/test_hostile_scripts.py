@@ -11,6 +11,8 @@ from adaptive_auth.worker_pool import WorkerPool
 from tests.adaptive_auth.honest import TWO_STEPS, check_honest_run, given
 from tests.adaptive_auth.hostile_scripts import HOSTILE
 
+pytestmark = pytest.mark.long
+
 
 def ending(run: Callable[[], GuestAnswer]) -> str:
     try:

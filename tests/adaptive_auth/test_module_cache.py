@@ -14,6 +14,8 @@ from adaptive_auth.module_cache import TAG_BYTES, compiled_guest
 from adaptive_auth.sandbox import Sandbox
 from tests.adaptive_auth.honest import check_honest_run
 
+pytestmark = pytest.mark.long
+
 KEY = b"key of the installation"
 NATIVE = b"stands for native code"
 

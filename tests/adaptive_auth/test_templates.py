@@ -11,6 +11,8 @@ from adaptive_auth.sandbox import Sandbox
 from adaptive_auth.script import Script
 from adaptive_auth.script_tests import read_cases, run_tests
 
+pytestmark = pytest.mark.long
+
 OF_WSO2 = {
     "acr-based", "group-based", "ip-based", "user-store-based", "new-device-based", "tenant-based",
     "login-attempts-based", "role-based", "elk-risk-based", "risk-based", "passkey-progressive-enrollment",

@@ -23,6 +23,8 @@ from adaptive_auth.worker_pool import WorkerPool
 from tests.adaptive_auth.conftest import LIMITS, needs_lock
 from tests.adaptive_auth.honest import check_honest_run, given
 
+pytestmark = pytest.mark.long
+
 ENDLESS = replace(LIMITS, fuel=10**15)
 
 

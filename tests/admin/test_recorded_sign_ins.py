@@ -19,7 +19,7 @@ from identity.storage.scripts import find_bundle
 from identity.telemetry import get_logger
 from tests.support.builders import Client, Person, Site, response_parameters
 from tests.support.in_process import InProcessServer, TimedSite
-from tests.support.key_manager import administrator, call
+from tests.support.key_manager import administrator, call, role
 from tests.support.script_admin import BASE, BOTH, CLOSED, PLAIN, published, save, script_path
 from tests.support.scripts import PASSWORD_STEP, SECOND_STEP, begun, steps, with_password
 
@@ -99,6 +99,18 @@ def test_a_backtest_changes_nothing(timed: TimedSite, root: Person, client: Clie
     loud = PLAIN.replace("executeStep(1);", mails)
     backtest(timed, root, client, loud)
     assert len(timed.events()) == events
+
+
+def test_a_backtest_names_people_to_who_may_read_their_traces(timed: TimedSite, client: Client) -> None:
+    sign_in(timed, client, timed.jane)
+    keeper, helper = timed.person("keeper"), timed.person("helper")
+    role(timed, "keeper", "internal_application_mgt_update", people=(keeper, helper))
+    role(timed, "helper", "internal_sign_in_trace_view", people=(helper,))
+    anonymous, named = (backtest(timed, person, client, PLAIN) for person in (keeper, helper))
+    assert counted(anonymous) == counted(named) == {"weaker": 1}
+    assert "jane" not in str(anonymous)
+    assert "127.0.0.1" not in str(anonymous)
+    assert named["changes"][0]["from"] == "127.0.0.1"
 
 
 def test_pages_of_a_backtest(timed: TimedSite, root: Person, client: Client) -> None:

@@ -1,13 +1,17 @@
 """Sign-in scripts over REST: saved, published, taken back; what is refused, and who may."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
+from identity.clock import SECOND, Clock
+from identity.storage.purge import purge_bundles
+from identity.storage.scripts import find_bundle
 from tests.support.builders import Client, Person, Site, response_parameters
 from tests.support.key_manager import administrator, bearer, call, role
 from tests.support.script_admin import BASE, BOTH, CLOSED, PLAIN, publish, published, save, script_path
-from tests.support.scripts import PASSWORD_STEP, SECOND_STEP, begun, steps, with_password
+from tests.support.scripts import PASSWORD_STEP, SECOND_STEP, begun, script_hash, steps, with_password
 from tests.support.waiting import eventually
 
 LIBRARIES = f"{BASE}/script-libraries"
@@ -326,6 +330,49 @@ def test_a_secret_goes_in_and_never_comes_out(site: Site, root: Person, client: 
 )
 def test_secrets_that_cannot_be(site: Site, root: Person, body: dict[str, Any]) -> None:
     assert call(site, root, "POST", SECRETS, json=body).status_code == 400
+
+
+def test_a_candidate_is_compared_on_the_running_server(site: Site, root: Person, client: Client) -> None:
+    published(site, root, client, PLAIN)
+    assert save(site, root, client, BOTH).status_code == 201
+    shadow = f"{script_path(client)}/shadow"
+    assert call(site, root, "PUT", shadow, json={"version": 2}).status_code == 200
+    for count in (1, 2):
+        assert signs_in(site, client)
+        expected = [("stricter", count)]
+        eventually(lambda wanted=expected: compared(site, root, shadow) == wanted, f"{count} compared")  # type: ignore[misc]
+
+
+def compared(site: Site, root: Person, shadow: str) -> list[tuple[str, int]]:
+    rows = call(site, root, "GET", shadow).json()["comparisons"]
+    return [(row["verdict"], row["count"]) for row in rows]
+
+
+def test_a_script_that_nothing_names_is_purged(site: Site, root: Person, client: Client) -> None:
+    """On each database: those that a version or an application names stay."""
+    number = published(site, root, client, PLAIN)
+    named = call(site, root, "GET", f"{script_path(client)}/versions/{number}").json()["hash"]
+    forgotten = script_hash(site, CLOSED)
+    later = Clock().now() + 10 * 3600 * SECOND
+
+    async def purge(administration: Any) -> int:
+        return await purge_bundles(administration.database, before=later, now=later)
+
+    def kept(hash: str) -> bool:
+        return site.in_tenant(lambda a, t: find_bundle(a.database, t.id, hash)) is not None
+
+    assert (kept(named), kept(forgotten)) == (True, True)
+    assert site.administer(purge) >= 1
+    assert (kept(named), kept(forgotten)) == (True, False)
+
+
+def test_who_saves_at_once_gets_numbers_of_their_own(site: Site, root: Person, client: Client) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: save(site, root, client, PLAIN), range(4)))
+    saved = [answer.json()["version"] for answer in answers if answer.status_code == 201]
+    assert len(saved) >= 2
+    assert len(set(saved)) == len(saved)
+    assert {answer.status_code for answer in answers} <= {201, 409, 503}
 
 
 def test_nothing_of_another_tenant_is_there(site: Site, server: Any, root: Person, client: Client) -> None:

@@ -9,24 +9,26 @@ from tests.support.browser import Page
 from tests.support.builders import Client, Person, Site
 from tests.support.scripts import PASSWORD_STEP, SECOND_STEP, app_code, begun, enrol_app, scripted, steps, with_password
 
+pytestmark = [pytest.mark.any_engine, pytest.mark.long]
+
 SCRIPT = "var onLoginRequest = function (c) { executeStep(1, { onSuccess: function (c) { executeStep(2); } }); };"
-Cause = Callable[[Site, Client, Person], object]
+Cause = Callable[[Site, Client, Person], None]
 
 
-def _disable(site: Site, client: Client, person: Person) -> object:
-    return site.in_tenant(lambda a, t: users.set_user_enabled(a, t, person.username, False))
+def _disable(site: Site, client: Client, person: Person) -> None:
+    site.in_tenant(lambda a, t: users.set_user_enabled(a, t, person.username, False))
 
 
-def _delete(site: Site, client: Client, person: Person) -> object:
-    return site.in_tenant(lambda a, t: users.delete_user(a, t, person.username))
+def _delete(site: Site, client: Client, person: Person) -> None:
+    site.in_tenant(lambda a, t: users.delete_user(a, t, person.username))
 
 
-def _close(site: Site, client: Client, person: Person) -> object:
-    return site.update(client, enabled=False)
+def _close(site: Site, client: Client, person: Person) -> None:
+    site.update(client, enabled=False)
 
 
-def _forget(site: Site, client: Client, person: Person) -> object:
-    return site.administer(lambda a: applications.delete_application(a, site.tenant, client.client_id))
+def _forget(site: Site, client: Client, person: Person) -> None:
+    site.administer(lambda a: applications.delete_application(a, site.tenant, client.client_id))
 
 
 CAUSES: dict[str, Cause] = {

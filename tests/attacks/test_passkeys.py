@@ -16,6 +16,8 @@ from tests.support.factors import FactorBench, Outcome
 from tests.support.in_process import TimedSite
 from tests.support.soft_key import BACKED_UP, BACKUP_ELIGIBLE, EXTENDED, PRESENT, VERIFIED, SoftKey
 
+pytestmark = [pytest.mark.any_engine, pytest.mark.long]
+
 
 @pytest.fixture
 def bench(timed: TimedSite) -> FactorBench:

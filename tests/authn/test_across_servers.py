@@ -12,6 +12,8 @@ from tests.support.builders import Site, response_parameters
 from tests.support.scripts import app_code, begun, enrol_app, script_hash, scripted, with_password
 from tests.support.server import RunningServer, start_server
 
+pytestmark = pytest.mark.long
+
 TWO_STEPS = """
 var seen = 0;
 var onLoginRequest = function (context) {

@@ -52,8 +52,15 @@ def step_key(number: int, options: Any = None, *, retry: bool = True) -> str:
 
 
 def step_answer(key: str, factor: str, *, ok: bool = True) -> Answer:
-    value = {"ok": ok, "subject": JANE if ok else None, "authenticator": factor, "idp": "LOCAL", "options": [],
-             "data": None, "request": REQUEST}  # fmt: skip
+    value: dict[str, Any] = {
+        "ok": ok,
+        "subject": JANE if ok else None,
+        "authenticator": factor,
+        "idp": "LOCAL",
+        "options": [],
+        "data": None,
+        "request": REQUEST,
+    }
     return Answer(key=key, value=value, at=1000)
 
 
@@ -160,6 +167,13 @@ def test_too_many_wrong_answers_stay_a_denial(tried: Any) -> None:
 def test_nobody_gets_in_below_what_the_application_demands(tried: Any) -> None:
     outcome = tried(ONE, recording(PASSWORD, TOTP, required_acr="2"))
     assert (outcome.comparison, outcome.after) == ("stricter", "denied (acr_not_reached)")
+
+
+def test_who_it_was_is_not_guessed(tried: Any) -> None:
+    outcome = tried(ONE, recording(PASSWORD, verdict="denied", person=None))
+    assert (outcome.comparison, outcome.detail) == ("unknown", "the recording does not tell who it was")
+    told = msgspec.structs.replace(by_role(False), person=None)
+    assert tried(ROLE.replace("executeStep(1,", "executeStep(1, {stepOptions: {}},"), told).comparison == "same"
 
 
 def test_a_login_that_was_over_for_another_reason_is_no_weakness(tried: Any) -> None:

@@ -11,6 +11,8 @@ from tests.support.browser import Page
 from tests.support.builders import Client, Person, Site, claims_of, response_parameters
 from tests.support.scripts import app_code, begun, denial, enrol_app, script_hash, scripted, with_password
 
+pytestmark = [pytest.mark.any_engine, pytest.mark.long]
+
 STEP_UP_FOR_STAFF = """
 var onLoginRequest = function (context) {
   executeStep(1, { onSuccess: function (context) {

@@ -13,13 +13,24 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from tests.bench.backtests import measure_backtest
 from tests.bench.bare import BareServer
 from tests.bench.cells import Bench, cells
 from tests.bench.flood import measure_delay
+from tests.bench.hostile import measure_hostility
 from tests.bench.installation import Installation
 from tests.bench.machine import GENERATOR_CORE, SERVER_CORE, on_core
-from tests.bench.report import Report, print_delay, print_figures, print_head, print_start
+from tests.bench.report import (
+    Report,
+    print_backtest,
+    print_delay,
+    print_figures,
+    print_head,
+    print_hostility,
+    print_start,
+)
 from tests.bench.scale import measure_scale
+from tests.bench.scripts import measure_evaluations, measure_memory, print_script_row
 from tests.bench.sign_in import first_tokens
 from tests.bench.start import SETTLED_SECONDS, measure_starts
 from tests.support.postgres import PostgresCluster, find_postgres
@@ -55,6 +66,8 @@ def main() -> int:
             report.starts = measure_starts(places, 1.0 if options.quick else SETTLED_SECONDS)
             for start in report.starts:
                 print_start(start)
+        if not options.scale:
+            _measure_scripts(options, report)
         bare = BareServer()
         stack.callback(bare.stop)
         collector = stack.enter_context(_collector())
@@ -68,6 +81,19 @@ def main() -> int:
                 report.write(options.out)
     print(f"\n{options.out} has every window. Missed: {', '.join(report.missed) or 'nothing'}.")
     return 0
+
+
+def _measure_scripts(options: argparse.Namespace, report: Report) -> None:
+    """What scripts cost without a server."""
+    with on_core(SERVER_CORE):
+        if options.only in ("", "script"):
+            for row in measure_evaluations():
+                report.scripts.append(row)
+                print_script_row(row)
+        if options.only in ("", "memory"):
+            for row in measure_memory(10_000 if options.quick else 100_000):
+                report.scripts.append(row)
+                print_script_row(row)
 
 
 def _measure(
@@ -95,6 +121,17 @@ def _measure(
         delay = measure_delay(place, full, seconds=options.seconds, pairs=pairs)
         report.delays[place.engine] = delay
         print_delay(place.engine, delay)
+    if options.only in ("", "backtest"):
+        speed = measure_backtest(place, seconds=options.seconds)
+        report.backtests[place.engine] = speed
+        print_backtest(place.engine, speed)
+    if options.only in ("", "hostile") and place.engine == "postgresql":
+        full = bench.figures.get("introspection, person") or bench.measure(cells(place)[0])
+        seconds, pairs = (2.0, 2) if options.quick else (4.0, 4)
+        measured = measure_hostility(place, full, seconds=seconds, pairs=pairs)
+        report.hostilities[place.engine] = measured
+        for each in measured:
+            print_hostility(place.engine, each)
 
 
 def _engines(options: argparse.Namespace, cluster: PostgresCluster | None) -> list[Engine]:

@@ -6,10 +6,11 @@ from itertools import count
 from urllib.parse import urlencode
 
 from identity.domain.applications import DEVICE_CODE
-from tests.bench.installation import CALLBACK, Installation
+from tests.bench.installation import Installation
 from tests.bench.proofs import JWT_BEARER_ASSERTION, assertion, proof
-from tests.bench.sign_in import Surprise, full_login
-from tests.bench.wire import Answer, Http, request_bytes
+from tests.bench.scripted import CALLBACK
+from tests.bench.sign_in import full_login
+from tests.bench.wire import Answer, Http, Surprise, request_bytes
 
 
 class Callers:

@@ -15,8 +15,8 @@ from tests.bench.callers import Callers
 from tests.bench.installation import Client, Installation
 from tests.bench.load import Crowd, Load, Work, wrk
 from tests.bench.machine import SERVER_CORE, cpu_seconds, on_core, pss_megabytes
-from tests.bench.sign_in import Surprise, first_tokens, full_login, refresh
-from tests.bench.wire import Answer, Http, request_bytes
+from tests.bench.sign_in import first_tokens, full_login, refresh
+from tests.bench.wire import Answer, Http, Surprise, request_bytes
 
 CONNECTIONS = 32
 
@@ -116,7 +116,28 @@ def cells(place: Installation) -> list[Cell]:
         Cell(name="userinfo", requests=bearer, proves=lambda body: "email" in body, factor=3.0, bound="3 × bare"),
         Cell(name="refresh with rotation", work=one_refresh, against="nothing", plus_ms=0.5, bound="0.5 ms"),
         Cell(name="full login", work=one_login, against="hash", factor=1.0, plus_ms=3.0, bound="hash + 3 ms"),
+        *_of_scripts(place),
         *_of_clients(place, introspections),
+    ]  # fmt: skip
+
+
+def _of_scripts(place: Installation) -> list[Cell]:
+    """Sign-ins that a script decides."""
+    base_url, clients, holders = place.server.base_url, place.clients, place.holders
+
+    async def one_step(http: Http, number: int) -> None:
+        await full_login(http, base_url, clients["scripted"])
+
+    async def two_steps(http: Http, number: int) -> None:
+        name, holder = holders.next()
+        await full_login(
+            http, base_url, clients["scripted, 2 factors"], username=name, code=lambda: holders.code(holder)
+        )
+
+    return [
+        Cell(name="scripted login", work=one_step, against="nothing", above="full login", plus_ms=5.0,
+             bound="full login + 5 ms"),
+        Cell(name="scripted login, 2 factors", work=two_steps, against="nothing"),
     ]  # fmt: skip
 
 

@@ -28,13 +28,13 @@ from identity.storage.hot import open_hot_storage
 from identity.tokens.claims import seal_claims
 from tests.bench.machine import SERVER_CORE, on_core
 from tests.bench.proofs import new_key, public_jwk
+from tests.bench.scripted import CALLBACK, ONE_STEP, STEPS, TWO_STEPS, AppHolders, keep_script
 from tests.bench.wire import Http
 from tests.support.builders import administration_of, claims_of
 from tests.support.server import Engine, RunningServer
 
 T = TypeVar("T")
 
-CALLBACK = "https://app.example/cb"
 PASSWORD = "correct horse battery"
 PEOPLE = 50
 ROTATION = 5000
@@ -53,7 +53,8 @@ class Client:
 
 
 class Installation:
-    """`web` signs people in; `opaque`, `es256` and `rs256` are machines by the kind of token they get."""
+    """`web` signs people in, `scripted` by a script; `opaque`, `es256` and `rs256` are machines by the
+    kind of token they get."""
 
     def __init__(self, engine: Engine, data: Path, database_url: str | None, **settings: str) -> None:
         self.engine = engine
@@ -66,6 +67,7 @@ class Installation:
         self.jwts: dict[str, list[str]] = {}
         """JWT access tokens by the client that got them."""
         self.device_codes: list[str] = []
+        self.holders = AppHolders()
         self.initial_token = ""
         """Registers applications."""
 
@@ -88,11 +90,14 @@ class Installation:
     def fill(self) -> None:
         """Limits, clients, people."""
         self.administer(self._set_limits)
+        web: dict[str, Any] = {
+            "grant_types": ("authorization_code", "refresh_token"), "redirect_uris": (CALLBACK,), "skip_consent": True,
+        }  # fmt: skip
         machine: dict[str, Any] = {"grant_types": ("client_credentials",), "scopes": ("read", "write")}
         self.clients = {
-            "web": self._client(
-                grant_types=("authorization_code", "refresh_token"), redirect_uris=(CALLBACK,), skip_consent=True
-            ),
+            "web": self._client(**web),
+            "scripted": self._client(sign_in_steps=STEPS[:1], sign_in_script=self._script(ONE_STEP), **web),
+            "scripted, 2 factors": self._client(sign_in_steps=STEPS, sign_in_script=self._script(TWO_STEPS), **web),
             "opaque": self._client(**machine),
             "es256": self._client(access_token_type="jwt", access_token_algorithm="ES256", **machine),
             "rs256": self._client(access_token_type="jwt", access_token_algorithm="RS256", **machine),
@@ -104,6 +109,7 @@ class Installation:
             "device": self._client(grant_types=(DEVICE_CODE,)),
         }
         self.administer(self._make_people)
+        self.administer(lambda a: self.holders.make(a, PASSWORD))
         self.initial_token = self.administer(self._make_initial_token)
 
     def fill_tokens(self, id_token: str) -> None:
@@ -159,6 +165,14 @@ class Installation:
             return Client(made.application, str(made.secret or ""))
 
         return self.administer(make)
+
+    def _script(self, source: str) -> str:
+        """The hash of a script in the tenant."""
+
+        async def keep(administration: Administration) -> str:
+            return await keep_script(administration, await tenants.require_tenant(administration, ROOT_HANDLE), source)
+
+        return self.administer(keep)
 
     async def _make_initial_token(self, administration: Administration) -> str:
         tenant = await tenants.require_tenant(administration, ROOT_HANDLE)

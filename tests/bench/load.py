@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import cast
 
 from tests.bench.machine import GENERATOR_CORE, command_on_core
-from tests.bench.sign_in import Surprise
-from tests.bench.wire import Http
+from tests.bench.wire import Http, Surprise
 
 _SCRIPT = Path(__file__).with_name("rotate.lua")
 

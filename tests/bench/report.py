@@ -7,8 +7,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.bench.backtests import BOUND as BACKTEST_BOUND
+from tests.bench.backtests import BacktestSpeed
 from tests.bench.cells import Figures
 from tests.bench.flood import BOUND, SHARE, Delay
+from tests.bench.hostile import FACTOR, MORE_MS, Hostility
+from tests.bench.scripts import ScriptRow
 from tests.bench.start import FIRST_BOUND, MEMORY_BOUND_MB, SECOND_BOUND, Start
 
 _HEAD = (
@@ -22,6 +26,9 @@ class Report:
     figures: list[Figures] = field(default_factory=list)
     delays: dict[str, Delay] = field(default_factory=dict)
     starts: list[Start] = field(default_factory=list)
+    scripts: list[ScriptRow] = field(default_factory=list)
+    backtests: dict[str, BacktestSpeed] = field(default_factory=dict)
+    hostilities: dict[str, list[Hostility]] = field(default_factory=dict)
     grown: list[str] = field(default_factory=list)
     """What costs more with many rows than with few, beyond the bound."""
 
@@ -32,6 +39,10 @@ class Report:
         for name, delay in self.delays.items():
             if delay.ratio is None or delay.ratio > BOUND:
                 found.append(f"delay under a login flood ({name}{', not measured' if delay.ratio is None else ''})")
+        for name, measured in self.hostilities.items():
+            found += [f"{_situation(each)} ({name})" for each in measured if not each.holds]
+        found += [f"backtest ({name})" for name, speed in self.backtests.items() if not speed.holds]
+        found += [row.name for row in self.scripts if not row.holds]
         return (
             found
             + self.grown
@@ -78,6 +89,31 @@ def print_delay(engine: str, delay: Delay) -> None:
         f"\n{rate}, p99 quiet {delay.quiet_p99_ms:.2f} ms, under {delay.logins_per_second:.0f} logins/s "
         f"{delay.flooded_p99_ms:.2f} ms: median ratio {delay.ratio:.2f}, bound {BOUND:g} "
         f"{_word(delay.ratio <= BOUND)} (errors {delay.errors}; ratios, ! does not count: {every})",
+        flush=True,
+    )
+
+
+def print_hostility(engine: str, hostility: Hostility) -> None:
+    print(
+        f"{engine}: {_situation(hostility)}: {hostility.logins} honest sign-ins, p99 quiet "
+        f"{hostility.quiet_login_p99_ms:.0f} ms, hostile {hostility.hostile_login_p99_ms:.0f} ms: "
+        f"{hostility.later_ms:+.0f} ms, bound {MORE_MS:g} {_word(hostility.later_ms <= MORE_MS)}; "
+        f"{hostility.per_second:.0f} introspections/s, p99 quiet {hostility.quiet_p99_ms:.2f} ms, hostile "
+        f"{hostility.hostile_p99_ms:.2f} ms: median ratio {hostility.ratio:.2f}, bound {FACTOR:g} "
+        f"{_word(hostility.ratio <= FACTOR)} ({hostility.stopped} scripts stopped at a limit, {hostility.refused} "
+        f"sign-ins refused in a pause, errors {hostility.errors})",
+        flush=True,
+    )
+
+
+def _situation(hostility: Hostility) -> str:
+    return "hostile tenants, looping" if hostility.looping else "hostile tenants, paused"
+
+
+def print_backtest(engine: str, speed: BacktestSpeed) -> None:
+    print(
+        f"{engine}: backtest {speed.per_second:.0f} sign-ins/s of one core ({speed.passes} passes over {speed.logins} "
+        f"recordings), bound {BACKTEST_BOUND:g} {_word(speed.holds)}",
         flush=True,
     )
 

@@ -6,26 +6,33 @@ import html
 import json
 import re
 import secrets
+from collections.abc import Callable
 from itertools import count
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from tests.bench.installation import CALLBACK, PASSWORD, PEOPLE, Client, Installation
-from tests.bench.wire import Http
+from identity.authn.authenticators import TOTP
+from tests.bench.installation import PASSWORD, PEOPLE, Client, Installation
+from tests.bench.scripted import CALLBACK
+from tests.bench.wire import Http, Surprise
 
 _CSRF = re.compile(rb'name="csrf_token" value="([^"]+)"')
 _TURN = count()
 
 
-class Surprise(Exception):
-    """The server answered otherwise than it should have: counted as an error, and the work begun anew."""
-
-
 async def full_login(
-    http: Http, base_url: str, client: Client, scope: str = "openid profile email", *, redeem: bool = True
+    http: Http,
+    base_url: str,
+    client: Client,
+    scope: str = "openid profile email",
+    *,
+    redeem: bool = True,
+    username: str = "",
+    code: Callable[[], str] | None = None,
 ) -> dict[str, Any]:
-    """Authorization request with PKCE, login page, password, code, tokens: five requests. The token response, or with
-    `redeem=False` nothing, and the session's cookies stay with `http`."""
+    """Authorization request with PKCE, login page, password, code, tokens: five requests; with the `code` of a second
+    factor its page and its form, too. The token response, or with `redeem=False` nothing, and the session's cookies
+    stay with `http`."""
     http.cookies.clear()
     verifier = secrets.token_urlsafe(32)
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
@@ -35,24 +42,29 @@ async def full_login(
     })  # fmt: skip
     answer = await http.request("GET", f"/oauth2/authorize?{query}")
     _expect(answer.status == 303, answer)
-    login = answer.location
-    answer = await http.request("GET", login)
-    token = _CSRF.search(answer.body)
-    _expect(answer.status == 200 and token is not None, answer)
-    assert token is not None
-    form = {
-        "csrf_token": html.unescape(token[1].decode()), "username": f"person{next(_TURN) % PEOPLE}",
-        "password": PASSWORD, "action": "login",
-    }  # fmt: skip
-    answer = await http.request("POST", login, form, Origin=base_url)
-    _expect(answer.status == 303, answer)
-    answer = await http.request("GET", answer.location)
+    username = username or f"person{next(_TURN) % PEOPLE}"
+    onward = await _fill_in(http, base_url, answer.location, username=username, password=PASSWORD)
+    if code is not None:
+        onward = await _fill_in(http, base_url, onward, authenticator=TOTP, code=code())
+    answer = await http.request("GET", onward)
     _expect(answer.status == 303 and answer.location.startswith(CALLBACK), answer)
     if not redeem:
         return {}
-    code = parse_qs(urlsplit(answer.location).query)["code"][0]
-    return await _tokens(http, client, grant_type="authorization_code", code=code, redirect_uri=CALLBACK,
+    given = parse_qs(urlsplit(answer.location).query)["code"][0]
+    return await _tokens(http, client, grant_type="authorization_code", code=given, redirect_uri=CALLBACK,
                          code_verifier=verifier)  # fmt: skip
+
+
+async def _fill_in(http: Http, base_url: str, page: str, **fields: str) -> str:
+    """Load the page of a step and send its form; where to go then."""
+    answer = await http.request("GET", page)
+    token = _CSRF.search(answer.body)
+    _expect(answer.status == 200 and token is not None, answer)
+    assert token is not None
+    form = {"csrf_token": html.unescape(token[1].decode()), "action": "login", **fields}
+    answer = await http.request("POST", page, form, Origin=base_url)
+    _expect(answer.status == 303, answer)
+    return answer.location
 
 
 async def refresh(http: Http, client: Client, refresh_token: str) -> str:

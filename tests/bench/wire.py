@@ -14,6 +14,10 @@ _COOKIE = re.compile(rb"\r\nset-cookie: *([^=]+)=([^;\r]*)", re.IGNORECASE)
 _LOCATION = re.compile(rb"\r\nlocation: *([^\r]*)", re.IGNORECASE)
 
 
+class Surprise(Exception):
+    """The server answered otherwise than it should have: counted as an error, and the work begun anew."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     status: int

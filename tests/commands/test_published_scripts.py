@@ -13,6 +13,8 @@ from tests.support.in_process import InProcessServer, TimedSite, in_process_serv
 from tests.support.script_admin import BOTH, CLOSED, PLAIN
 from tests.support.scripts import PASSWORD_STEP, SECOND_STEP, begun, denial, steps, with_password
 
+pytestmark = [pytest.mark.any_engine, pytest.mark.long]
+
 __all__ = ["in_process_server", "timed"]
 
 CASES = [{"name": "one step", "given": {}, "expect": {"verdict": "done", "steps": [1]}}]

@@ -135,7 +135,7 @@ def test_the_document(site: Site) -> None:
         "require_request_uri_registration": True,
         "authorization_response_iss_parameter_supported": True,
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
-        "acr_values_supported": ["1"],
+        "acr_values_supported": ["1", "2"],
         "ui_locales_supported": ["de", "en"],
     }  # fmt: skip
 

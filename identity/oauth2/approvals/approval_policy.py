@@ -60,6 +60,7 @@ class ApprovalPolicy:
 
     def met(self, demand: ApprovalDemand, session: SsoSession, cleared: str) -> bool:
         """Whether this session may decide; `cleared` is the page's token, or empty."""
+        # A session may have been renewed with less between the end of its login and the token.
         if not reaches(session.acr, demand.application.minimum_acr):
             return False
         return demand.plan.satisfied_by(session) or self._is_cleared(demand, session, cleared)
