@@ -44,7 +44,7 @@ from identity.wiring.oauth2 import token_road_routes
 from identity.wiring.oidc import openid_connect_routes
 from identity.wiring.parts import build_parts
 from identity.wiring.registration import application_registration_routes, discovery_routes_of
-from identity.wiring.sign_in import account_page_routes, sign_in_routes
+from identity.wiring.sign_in import account_page_routes, own_account_api_routes, sign_in_routes
 from userstores.passwords import PasswordLane
 from userstores.sql import tables as user_tables
 
@@ -141,6 +141,7 @@ class Server:
                 *discovery_routes_of(parts),
                 *key_manager_routes(parts),
                 *account_page_routes(parts),
+                *own_account_api_routes(parts),
                 *_operation_routes(
                     Operations(parts.database, parts.sign_in.runner, parts.metrics, settings.metrics_from)
                 ),

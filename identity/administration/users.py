@@ -17,6 +17,7 @@ from identity.storage.enrolled_factors import delete_factors_of_subject
 from identity.storage.events import record
 from identity.storage.last_logins import forget_last_login
 from identity.storage.login_traces import forget_login_traces
+from identity.storage.pending_enrolments import forget_pending_enrolments
 from identity.storage.recorded_logins import forget_recorded_logins
 from identity.storage.roles import forget_user
 from identity.storage.session_applications import list_applications_of_running_sessions
@@ -193,10 +194,12 @@ async def _end_everything(
 
 
 async def _forget_sign_ins(transaction: Transaction, tenant: TenantConfiguration, subject: Subject) -> None:
-    """What sign-ins have left behind of somebody who is erased: recordings, traces, when and where they were last."""
+    """What sign-ins have left behind of somebody who is erased: recordings, traces, when and where they were last; and
+    what they had begun to add."""
     await forget_recorded_logins(transaction, tenant.id, subject.id)
     await forget_login_traces(transaction, tenant.id, subject.id)
     await forget_last_login(transaction, tenant.id, subject.id)
+    await forget_pending_enrolments(transaction, tenant.id, subject.id)
 
 
 async def _record(

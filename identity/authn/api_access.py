@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 from identity.authn.remembered_people import KnownPerson, RememberedPeople
 from identity.authn.role_grants import RoleGrantsOfPeople
 from identity.domain.applications import Application
-from identity.domain.management_scopes import LOGIN_SCOPE, MANAGEMENT_SCOPES, is_internal
+from identity.domain.management_scopes import LOGIN_SCOPE, MANAGEMENT_SCOPES, OWN_FACTORS_SCOPE, is_internal
 from identity.domain.users import SubjectId
 from identity.errors import IdentityError
 from identity.storage.configuration import Configuration, ConfigurationMoved
@@ -42,6 +42,14 @@ class Caller:
         """Who it was, for the audit log."""
         names = {"by_person": self.subject or "", "by_application": self.application.id if self.application else ""}
         return {name: value for name, value in names.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class PersonsToken:
+    """An access token of a person, and the grant that it belongs to."""
+
+    subject: SubjectId
+    grant: str
 
 
 class AccessDenied(IdentityError):
@@ -96,22 +104,35 @@ class ApiAccess:
                 raise ConfigurationMoved from None
             raise
 
+    async def require_person(self, request: Request) -> PersonsToken:
+        """Whose access token it is, with one of the route's scopes (`Permission.ACCOUNT`).
+
+        No password or certificate will do: they tell of no sign-in. Raises as `require` does.
+        """
+        await self._renew_tenant(request)
+        token = await require_bearer(self._reader, request)
+        caller = await self._of_token(request, token)
+        _demand(caller, request.route.scopes)
+        if caller.subject is None or not token.grant:
+            raise AccessDenied(403, "insufficient_scope", "This is about a person: an application has no account.", ())
+        return PersonsToken(caller.subject, token.grant)
+
     async def _holder(self, request: Request, wanted: tuple[str, ...]) -> Caller:
         caller = await self.identify(request)
-        if caller.scopes.isdisjoint(wanted):
-            names = " ".join(wanted)
-            challenge = f'Bearer realm="identity", error="insufficient_scope", scope="{names}"'
-            raise AccessDenied(403, "insufficient_scope", f"This needs one of the scopes: {names}.", (challenge,))
+        _demand(caller, wanted)
         return caller
+
+    async def _renew_tenant(self, request: Request) -> None:
+        """Pages work with a tenant up to a second old; who administers hears of no right that was just taken away."""
+        tenant = await self._configuration.load(request.tenant.tenant.handle)
+        if tenant is None:
+            raise ConfigurationMoved
+        request.tenant = tenant
 
     async def identify(self, request: Request) -> Caller:
         """Whoever calls, with what they hold; no scope is demanded."""
         if not request.route.exact:
-            # Pages work with a tenant up to a second old; who administers hears of no right that was just taken away.
-            tenant = await self._configuration.load(request.tenant.tenant.handle)
-            if tenant is None:
-                raise ConfigurationMoved
-            request.tenant = tenant
+            await self._renew_tenant(request)
         header = request.header(b"authorization")
         if header is None:
             person = await self._people.by_certificate(request)
@@ -121,7 +142,7 @@ class ApiAccess:
         scheme, _, value = header.partition(" ")
         if scheme.lower() == "basic":
             return await self._basic(request, header, value.strip())
-        return await self._bearer(request)
+        return await self._of_token(request, await require_bearer(self._reader, request))
 
     async def may_be_person(self, request: Request, form: Collection[str]) -> bool:
         """Whether credentials that are no application's may be a person's, where applications come first.
@@ -140,8 +161,7 @@ class ApiAccess:
             return False
         return await self._configuration.application(request.tenant, _client_id(name)) is None
 
-    async def _bearer(self, request: Request) -> Caller:
-        token = await require_bearer(self._reader, request)
+    async def _of_token(self, request: Request, token: AccessToken) -> Caller:
         client_id = await self._configuration.client_id_of(request.tenant, token.application)
         application = await self._configuration.exact_application(request.tenant, client_id) if client_id else None
         if application is None or not self._is_for_us(request, token, application):
@@ -159,9 +179,10 @@ class ApiAccess:
         ours = frozenset(scope for scope in scopes if is_internal(scope))
         held = ours.intersection(application.management_scopes)
         if subject is not None:
+            own = held & {OWN_FACTORS_SCOPE} | {LOGIN_SCOPE}
             if held:
                 held = await self._roles.scopes(request.tenant, subject, held)
-            held |= {LOGIN_SCOPE}
+            held |= own
         return (scopes - ours) | (ours & held)
 
     def _is_for_us(self, request: Request, token: AccessToken, application: Application) -> bool:
@@ -202,6 +223,13 @@ class ApiAccess:
         )
         # Everybody may see to their own account.
         return Caller(kind="person", scopes=scopes | {LOGIN_SCOPE}, subject=person.subject.id)
+
+
+def _demand(caller: Caller, wanted: tuple[str, ...]) -> None:
+    if caller.scopes.isdisjoint(wanted):
+        names = " ".join(wanted)
+        challenge = f'Bearer realm="identity", error="insufficient_scope", scope="{names}"'
+        raise AccessDenied(403, "insufficient_scope", f"This needs one of the scopes: {names}.", (challenge,))
 
 
 def _client_id(name: str) -> str:

@@ -40,6 +40,13 @@ def reaches(acr: str, wanted: str) -> bool:
     return REACHABLE_ACRS.index(acr) >= REACHABLE_ACRS.index(wanted)
 
 
+def raised(acr: str, amr: str, methods: Iterable[str]) -> tuple[str, str]:
+    """`acr` and `amr` of a sign-in that has shown these methods, too."""
+    together = joined((amr.split(), methods))
+    reached = acr_of(together.split())
+    return (reached if reaches(reached, acr) else acr), together
+
+
 def joined(methods: Iterable[Iterable[str]]) -> str:
     """`amr` as sessions and grants keep it: every method once, in the order in which they were shown."""
     return " ".join(dict.fromkeys(method for shown in methods for method in shown))

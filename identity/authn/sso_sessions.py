@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 
+from identity.authn.assurance import raised
 from identity.authn.cookies import Cookies
 from identity.authn.logout_notices import enqueue_logout_notices
 from identity.authn.people import Person
 from identity.authn.revocation_notices import tell_subject_ended
 from identity.clock import SECOND, Clock
 from identity.domain.events import Event, EventType
-from identity.domain.sessions import SessionId, SsoSession
+from identity.domain.sessions import SessionId, SsoSession, factors_text
 from identity.domain.users import SubjectId
 from identity.ids import new_id, new_secret
 from identity.messaging.outbox import Outbox
@@ -87,6 +88,7 @@ class SsoSessions:
                 request.tenant.id,
                 running.id,
                 cookie_hash=renewed.cookie_hash,
+                auth_time=now,
                 at=now,
                 until=renewed.expires_at,
                 remembered=remember,
@@ -106,6 +108,32 @@ class SsoSessions:
         await sso_sessions.insert_session(batch, session)
         await self._record(batch, EventType.SIGN_IN_SUCCEEDED, request, session)
         return session, value
+
+    async def show_more(
+        self, batch: WriteBatch, request: Request, session: SsoSession, factor: str, methods: tuple[str, ...]
+    ) -> str:
+        """Note in `batch` that the session's person has shown this factor, too; the session's new cookie value.
+
+        `auth_time` stays as it is: whoever adds factors does not stay fresh by it.
+        """
+        value = new_secret()
+        acr, amr = raised(session.acr, session.amr, methods)
+        await sso_sessions.replace_session_cookie(
+            batch,
+            request.tenant.id,
+            session.id,
+            cookie_hash=token_hash(value),
+            auth_time=session.auth_time,
+            at=self._clock.now(),
+            until=session.expires_at,
+            remembered=session.remembered,
+            acr=acr,
+            amr=amr,
+            factors=factors_text(session.shown | {factor: methods}),
+        )
+        batch.expect_one()
+        await self._record(batch, EventType.SESSION_RAISED, request, session)
+        return value
 
     async def end(self, transaction: Transaction, request: Request, session: SsoSession) -> list[ReachedApplication]:
         """End it: everything bound to it is inactive from the commit on, and its applications are told.

@@ -14,6 +14,7 @@ _SECURITY: dict[Permission, list[dict[str, list[str]]]] = {
     Permission.ACCESS_TOKEN: [{"bearer": []}],
     Permission.SESSION: [{"session": []}],
     Permission.API: [{"bearer": []}, {"basic": []}],
+    Permission.ACCOUNT: [{"bearer": []}],
 }
 
 

@@ -36,6 +36,10 @@ class EventType(StrEnum):
     STORE_UNAVAILABLE = "store:directory:unavailable", "A user store did not answer a sign-in within its deadline."
     SESSION_ENDED = "user:session:ended", "A session ended: sign-out, or ended by an administrator."
     SESSION_REAUTHENTICATED = "user:session:reauthenticated", "A person proved who they are again in a running session."
+    SESSION_RAISED = (
+        "user:session:raised",
+        "A person added a factor, which their running session has shown from then on.",
+    )
     CONSENT_GIVEN = "user:consent:given", "A person allowed an application its scopes."
     CONSENT_DENIED = "user:consent:denied", "A person refused an application's request."
     CONSENT_REVOKED = "user:consent:revoked", "A remembered consent and what it gave were taken back."

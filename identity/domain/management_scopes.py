@@ -6,9 +6,12 @@ A route of `Permission.API` names some of these; a test proves that no route nam
 PREFIX = "internal_"
 LOGIN_SCOPE = "internal_login"
 """What every person has for their own account (`/scim2/Me`)."""
+OWN_FACTORS_SCOPE = "internal_own_factor_mgt"
+"""What every person has through applications that an administrator gave it: to change their own ways to sign in."""
 
 MANAGEMENT_SCOPES: dict[str, str] = {
     LOGIN_SCOPE: "Read one's own account",
+    OWN_FACTORS_SCOPE: "Change one's own ways to sign in",
     "internal_oauth2_introspect": "Introspect every token of the tenant",
     "internal_api_resource_view": "View API resources and scopes",
     "internal_api_resource_create": "Create API resources",

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from identity.authn.role_grants import RoleGrantsOfPeople, ScopeBook
 from identity.domain.api_resources import is_scope_token
 from identity.domain.applications import Application
-from identity.domain.management_scopes import LOGIN_SCOPE, is_internal
+from identity.domain.management_scopes import LOGIN_SCOPE, OWN_FACTORS_SCOPE, is_internal
 from identity.domain.users import SubjectId
 from identity.oauth2.errors import OAuthError
 from identity.storage.configuration import Configuration, ConfigurationMoved, TenantConfiguration
@@ -84,7 +84,10 @@ def _plainly_allowed(application: Application, subject: str | None, name: str) -
     if is_internal(name):
         # All that is known about a person is not for strangers' applications, which show a name at consent.
         known = application.registered_by == "administrator"
-        return name in application.management_scopes if subject is None else name == LOGIN_SCOPE and known
+        given = name in application.management_scopes
+        if subject is None:
+            return given
+        return known and (name == LOGIN_SCOPE or (name == OWN_FACTORS_SCOPE and given))
     # An application that registered itself does not get an API's scope by naming it as its own.
     return name in application.scopes and application.registered_by == "administrator"
 

@@ -53,6 +53,11 @@ _STANDS = (
     .where(grants.c.tenant == bindparam("b_tenant"), grants.c.id == bindparam("b_id"), grants.c.revoked_at.is_(None))
     .values(source=grants.c.source)
 )
+_RAISE = (
+    update(grants)
+    .where(grants.c.tenant == bindparam("b_tenant"), grants.c.id == bindparam("b_id"), grants.c.revoked_at.is_(None))
+    .values(acr=bindparam("new_acr"), amr=bindparam("new_amr"))
+)
 _CLAIMS = (
     update(grants)
     .where(grants.c.tenant == bindparam("b_tenant"), grants.c.id == bindparam("b_id"))
@@ -104,6 +109,12 @@ async def insert_authorization_code(transaction: Transaction, code: Authorizatio
 async def require_standing(batch: WriteBatch, tenant: TenantId, grant: str) -> None:
     """The batch is left undone when the grant is revoked by then, and whoever revokes it waits for the batch."""
     await batch.execute(_STANDS, b_tenant=tenant, b_id=grant)
+    batch.expect_one()
+
+
+async def raise_grant(batch: WriteBatch, tenant: TenantId, grant: str, *, acr: str, amr: str) -> None:
+    """Its person has shown more since; left undone with the whole batch when it is revoked by then."""
+    await batch.execute(_RAISE, b_tenant=tenant, b_id=grant, new_acr=acr, new_amr=amr)
     batch.expect_one()
 
 

@@ -12,7 +12,14 @@ from identity.storage.authorization_tables import (
     used_value,
 )
 from identity.storage.database import Database, Runner
-from identity.storage.sign_in_tables import login_trace, recorded_login, recording_key, script_bundle, script_version
+from identity.storage.sign_in_tables import (
+    login_trace,
+    pending_enrolment,
+    recorded_login,
+    recording_key,
+    script_bundle,
+    script_version,
+)
 from identity.storage.tables import (
     access_token,
     application,
@@ -45,6 +52,7 @@ _EXPIRES: dict[str, tuple[Table, ColumnElement[int]]] = {
         (initial_access_token, initial_access_token.c.expires_at),
         (login_trace, login_trace.c.expires_at),
         (recorded_login, recorded_login.c.expires_at),
+        (pending_enrolment, pending_enrolment.c.expires_at),
         (recording_key, recording_key.c.expires_at),
     )
 }

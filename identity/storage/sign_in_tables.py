@@ -119,3 +119,15 @@ last_login = Table(
     moment_column("at"),
     Column("document", LargeBinary, nullable=False),
 )
+
+pending_enrolment = Table(
+    "pending_enrolment",
+    metadata,
+    tenant_column(),
+    Column("subject", Text, primary_key=True),
+    Column("authenticator", Text, primary_key=True),
+    text_column("id"),
+    Column("state", LargeBinary, nullable=False),
+    moment_column("expires_at"),
+    Index("ix_pending_enrolment_expires_at", "expires_at"),
+)

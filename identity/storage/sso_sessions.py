@@ -44,7 +44,7 @@ _REPLACE = (
     .where(table.c.tenant == bindparam("b_tenant"), table.c.id == bindparam("b_id"), table.c.ended_at.is_(None))
     .values(
         cookie_hash=bindparam("new_cookie_hash"),
-        auth_time=bindparam("at"),
+        auth_time=bindparam("new_auth_time"),
         last_seen_at=bindparam("at"),
         expires_at=bindparam("until"),
         remembered=bindparam("is_remembered"),
@@ -91,6 +91,7 @@ async def replace_session_cookie(
     session: SessionId,
     *,
     cookie_hash: bytes,
+    auth_time: int,
     at: int,
     until: int,
     remembered: bool,
@@ -98,12 +99,13 @@ async def replace_session_cookie(
     amr: str,
     factors: str,
 ) -> bool:
-    """A gain of privilege: same `sid`, new cookie value, new `auth_time`. False when it ended meanwhile."""
+    """A gain of privilege: same `sid`, new cookie value. False when it ended meanwhile."""
     changed = await transaction.execute(
         _REPLACE,
         b_tenant=tenant,
         b_id=session,
         new_cookie_hash=cookie_hash,
+        new_auth_time=auth_time,
         at=at,
         until=until,
         is_remembered=int(remembered),

@@ -45,6 +45,14 @@ class AccessToken:
         return self.state.subject
 
     @property
+    def grant(self) -> str:
+        """Empty for an application's own token."""
+        if self.claims is None:
+            return self.state.grant
+        grant: str = self.claims["jti"].partition(".")[0]
+        return "" if grant == NO_GRANT else grant
+
+    @property
     def confirmation(self) -> dict[str, Any]:
         """`cnf` (RFC 7800 §3): what its sender has to prove; empty for a token that is bound to nothing."""
         members = self.claims if self.claims is not None else msgspec.json.decode(self.state.extra or "{}")

@@ -59,11 +59,13 @@ class Permission(StrEnum):
     """A browser with a live session (authn.sso_sessions)."""
     API = "api"
     """A caller whose token, roles or certificate grant one of the route's scopes (authn.api_access)."""
+    ACCOUNT = "account"
+    """A person, for their own account: their access token grants one of the route's scopes (authn.api_access)."""
     OPERATOR = "operator"
     """The machine's own network (operations)."""
 
 
-_TAKES_PROOFS = frozenset({Permission.CLIENT, Permission.ACCESS_TOKEN, Permission.API})
+_TAKES_PROOFS = frozenset({Permission.CLIENT, Permission.ACCESS_TOKEN, Permission.API, Permission.ACCOUNT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +89,7 @@ class Route:
     body_limit: int = 65_536
     any_host: bool = False
     scopes: tuple[str, ...] = ()
-    """With Permission.API: one of these has to be granted."""
+    """With Permission.API and Permission.ACCOUNT: one of these has to be granted."""
     encoded: bool = False
     """Variable segments may be percent-encoded, as names with a slash in them are (a scope can be a URL)."""
     summary: str = ""

@@ -3,14 +3,23 @@
 import json
 from typing import Any
 
+from identity.account.account_access import AccountAccess
 from identity.account.account_pages import AccountPages
+from identity.account.api_routes import account_api_routes
 from identity.account.factor_pages import FactorPages
 from identity.account.home_page import HomePage, StaticFiles
+from identity.account.own_factors import OwnFactors
+from identity.account.own_passkeys_endpoint import OwnPasskeysEndpoint
+from identity.account.own_recovery_codes_endpoint import OwnRecoveryCodesEndpoint
+from identity.account.own_totp_endpoint import OwnTotpEndpoint
+from identity.account.own_traces_endpoint import OwnTracesEndpoint
+from identity.account.pending_enrolments import PendingEnrolments
 from identity.account.routes import account_routes
 from identity.account.sealed_states import SealedStates
 from identity.account.sign_in import AccountSignIn
 from identity.authn.consent_pages import ConsentPages
 from identity.authn.login_pages import LoginPages
+from identity.authn.login_trace import LoginTraces
 from identity.authn.routes import authn_routes
 from identity.config import Settings
 from identity.demo import APP_PATH
@@ -35,6 +44,16 @@ def sign_in_routes(parts: Parts) -> list[Route]:
     )
 
 
+def own_factors(parts: Parts) -> OwnFactors:
+    return OwnFactors(
+        factors=parts.factors,
+        enrolled=parts.enrolled,
+        people=parts.people,
+        database=parts.database,
+        clock=parts.clock,
+    )
+
+
 def account_page_routes(parts: Parts) -> list[Route]:
     return account_routes(
         account=AccountPages(
@@ -42,17 +61,26 @@ def account_page_routes(parts: Parts) -> list[Route]:
         ),
         factors=FactorPages(
             sessions=parts.sessions,
-            factors=parts.factors,
-            enrolled=parts.enrolled,
+            own=own_factors(parts),
             states=SealedStates(parts.sealer),
-            people=parts.people,
-            database=parts.database,
+            cookies=parts.cookies,
             pages=parts.pages,
             clock=parts.clock,
         ),
         sign_in=AccountSignIn(parts.flows, parts.cookies, parts.database, parts.clock),
         home=HomePage(parts.pages, parts.base_url, lambda: _demo(parts.settings)),
         static=StaticFiles(parts.theme),
+    )
+
+
+def own_account_api_routes(parts: Parts) -> list[Route]:
+    own, pending = own_factors(parts), PendingEnrolments(parts.sealer, parts.database)
+    access = AccountAccess(parts.access, own, parts.database)
+    return account_api_routes(
+        totp=OwnTotpEndpoint(access, own, pending),
+        passkeys=OwnPasskeysEndpoint(access, own, pending),
+        codes=OwnRecoveryCodesEndpoint(access, own),
+        traces=OwnTracesEndpoint(access, LoginTraces(parts.sealer), parts.database),
     )
 
 

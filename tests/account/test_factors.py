@@ -10,7 +10,8 @@ import pytest
 from identity.authn.authenticators import PASSKEY, RECOVERY_CODE, TOTP
 from identity.domain.tenants import SignInStep
 from tests.support.browser import Browser, Page
-from tests.support.builders import Person
+from tests.support.builders import Person, claims_of, response_parameters
+from tests.support.cookies import Cookie
 from tests.support.factors import FactorBench, wrong_code
 from tests.support.in_process import TimedSite
 from tests.support.soft_key import SoftKey
@@ -163,6 +164,37 @@ def test_a_password_alone_changes_nothing_beside_other_factors(
     assert page.has("code-submit")
     assert bench.is_usable(TOTP, jane)
     assert factors(timed, signed_in(timed, jane, bench.app_code(secret)), "/passkey").has("passkey-use")
+
+
+def session_cookie(browser: Browser) -> Cookie:
+    (found,) = [cookie for cookie in browser.cookies.all() if "sso-" in cookie.name]
+    return replace(found)
+
+
+def test_who_has_just_added_one_may_go_on(timed: TimedSite, bench: FactorBench, jane: Person) -> None:
+    """The new factor was shown in this session, under a new cookie value (decision 18); it is no newer sign-in."""
+    browser = signed_in(timed, jane)
+    enrolling, before = factors(timed, browser, "/app"), session_cookie(browser)
+    timed.clock.advance(300)
+    _, done = add_app(bench, enrolling)
+    assert session_cookie(browser).value != before.value
+    assert factors(timed, browser, "/passkey").has("passkey-use")
+    assert "user:session:raised" in [event["type"] for event in timed.events()]
+    client = timed.application()
+    tokens = timed.redeem(client, response_parameters(browser.get(timed.authorize_url(client, acr_values="2")))["code"])
+    assert claims_of(tokens.json()["id_token"])["acr"] == "2"
+    timed.clock.advance(300)
+    assert press(done, "remove").has("login-submit")
+    browser.cookies.plant(before)
+    assert browser.get(f"{timed.base}/account").has("login-submit")
+
+
+def test_recovery_codes_prove_nothing(timed: TimedSite, jane: Person) -> None:
+    browser = signed_in(timed, jane)
+    page, before = factors(timed, browser, "/recovery-codes"), session_cookie(browser)
+    assert page.submit("enrol-submit").url.endswith("?notice=added")
+    assert session_cookie(browser).value == before.value
+    assert factors(timed, browser, "/app").has("login-submit")
 
 
 def test_the_same_form_twice(timed: TimedSite, bench: FactorBench, jane: Person) -> None:

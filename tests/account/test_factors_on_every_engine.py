@@ -5,7 +5,9 @@ import re
 
 import pytest
 
+from tests.account.factor_api import CODES, TOTP_API, secret_of
 from tests.support.builders import Site
+from tests.support.key_manager import bearer
 from tests.support.scripts import app_code, steps
 from tests.support.soft_key import SoftKey
 
@@ -63,3 +65,17 @@ def test_a_passkey_alone(site: Site) -> None:
         page = page.submit("passkey-use", forged={"response": key.get(asked(page.text))})
         assert page.left_for is not None, page
         assert "code" in page.left_for.parameters
+
+
+def test_set_up_through_an_application(site: Site) -> None:
+    person = site.person("jane")
+    client = site.application(management_scopes=("internal_own_factor_mgt",))
+    headers = bearer(site.tokens(client, person, scope="openid internal_own_factor_mgt")["access_token"])
+    for action in ("INIT", "REFRESH"):
+        secret = secret_of(site.http.post(TOTP_API, headers=headers, json={"action": action}))
+    proof = {"action": "VALIDATE", "verificationCode": app_code(secret)}
+    assert site.http.post(TOTP_API, headers=headers, json=proof).json() == {"isValid": True}
+    assert site.http.post(TOTP_API, headers=headers, json=proof).status_code == 400
+    assert len(site.http.post(CODES, headers=headers).json()["backupCodes"]) == 10
+    assert site.http.delete(TOTP_API, headers=headers).status_code == 200
+    assert site.http.get(TOTP_API, headers=headers).json() == {"isEnrolled": False}

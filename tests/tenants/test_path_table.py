@@ -17,7 +17,7 @@ def refuses_strangers(site: Site, route: Route, method: str) -> None:
     """What a stranger gets, by the route's permission."""
     url = site.base + route.path.partition("{")[0] + (NOWHERE if "{" in route.path else "")
     browser = site.browser()
-    if route.permission in (Permission.CLIENT, Permission.ACCESS_TOKEN):
+    if route.permission in (Permission.CLIENT, Permission.ACCESS_TOKEN, Permission.ACCOUNT):
         response = site.http.request(method, url, data={"token": "x"} if method == "POST" else None)
         assert response.status_code == 401, route.name
         return
