@@ -74,7 +74,7 @@ def account(
 ) -> Account:
     """Signed in anew; with two factors where a code of an app is given."""
     client = client or account_application(site)
-    page = site.sign_in(client, person, scope=f"openid {scope}", **({"acr_values": "2"} if code else {}))
+    page = site.sign_in(client, person, scope=f"openid {scope}", acr_values="2" if code else None)
     if code:
         if not page.has("code-submit"):
             page = page.submit("another-way").submit("factor-submit", authenticator=TOTP)
