@@ -126,7 +126,6 @@ sso_session = Table(
     moment_column("auth_time"),
     text_column("acr"),
     text_column("amr"),
-    text_column("factors", ""),
     Column("remembered", SmallInteger, nullable=False),
     moment_column("created_at"),
     moment_column("last_seen_at"),
@@ -134,6 +133,7 @@ sso_session = Table(
     moment_column("ended_at", nullable=True),
     text_column("user_agent"),
     text_column("address"),
+    text_column("factors", ""),
     Index("uq_sso_session_cookie_hash", "cookie_hash", "tenant", unique=True),
     Index("ix_sso_session_subject", "subject", "tenant"),
     Index("ix_sso_session_expires_at", "expires_at"),
@@ -150,11 +150,11 @@ login_flow = Table(
     text_column("return_path"),
     text_column("request"),
     text_column("journal"),
-    Column("record", LargeBinary),
     Column("session", Text),
     moment_column("created_at"),
     moment_column("expires_at"),
     moment_column("consumed_at", nullable=True),
+    Column("record", LargeBinary),
     Index("ix_login_flow_expires_at", "expires_at"),
 )
 

@@ -74,7 +74,7 @@ def account(
 ) -> Account:
     """Signed in anew; with two factors where a code of an app is given."""
     client = client or account_application(site)
-    page = site.sign_in(client, person, scope=f"openid {scope}", **({"acr_values": "2"} if code else {}))
+    page = site.sign_in(client, person, scope=f"openid {scope}", acr_values="2" if code else None)
     if code:
         if not page.has("code-submit"):
             page = page.submit("another-way").submit("factor-submit", authenticator=TOTP)
@@ -89,3 +89,7 @@ def secret_of(answer: httpx.Response) -> str:
     uri = base64.b64decode(answer.json()["qrCodeUrl"]).decode()
     assert uri.startswith("otpauth://totp/")
     return parse_qs(urlsplit(uri).query)["secret"][0]
+
+
+def event_types(site: TimedSite) -> list[str]:
+    return [event["type"] for event in site.events()]

@@ -18,6 +18,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData, Table
 
 import identity.storage.authorization_tables
+import identity.storage.sign_in_tables
 import identity.storage.tables
 import userstores.sql.tables
 from identity.config import Settings
@@ -32,6 +33,7 @@ from tests.support.server import Engine
 METADATAS = [
     identity.storage.tables.metadata,
     identity.storage.authorization_tables.metadata,
+    identity.storage.sign_in_tables.metadata,
     userstores.sql.tables.metadata,
 ]
 

@@ -45,7 +45,12 @@ def test_names_are_given_once(routes: list[Route]) -> None:
 def test_without_demo_mode_its_routes_are_missing(in_process_server: InProcessServer, routes: list[Route]) -> None:
     settings = Settings(data=in_process_server.data, master_key=in_process_server.master_key, demo=True)
     in_demo_mode = {route.name for route in routes_of(Server(settings, BASE_URL))}
-    assert in_demo_mode - {route.name for route in routes} == {"demo_app", "demo_introspect", "demo_mail", "demo_mailbox"}
+    assert in_demo_mode - {route.name for route in routes} == {
+        "demo_app",
+        "demo_introspect",
+        "demo_mail",
+        "demo_mailbox",
+    }
 
 
 def test_every_route_declares_its_permission(routes: list[Route]) -> None:
