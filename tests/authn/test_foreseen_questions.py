@@ -1,4 +1,4 @@
-"""Questions answered before a script asks them: each login's journal is as if it had asked, and about its own person."""
+"""Questions answered before a script asks them: a journal is as if each had been asked, and about its own person."""
 
 import asyncio
 from typing import Any

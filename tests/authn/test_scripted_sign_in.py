@@ -294,3 +294,21 @@ def test_an_application_that_is_gone_meanwhile(site: Site) -> None:
     guest, page = site.person("guest"), begun(site, client)
     site.administer(lambda a: applications.delete_application(a, site.tenant, client.client_id))
     assert with_password(page, guest).status == 400
+
+
+def test_a_script_is_told_of_the_request(site: Site) -> None:
+    """Levels of its own, scopes, and parameters that no specification knows; nothing that proves anything."""
+    source = """
+    var onLoginRequest = function (context) {
+      executeStep(1, { onSuccess: function (context) {
+        Log.info(JSON.stringify(context.request.params));
+        context.selectedAcr = selectAcrFrom(context, ['desk', 'vault']);
+      }});
+    };"""
+    client = scripted(site, source)
+    page = begun(site, client, acr_values="vault desk", scenario="INIT", id_token_hint=None, login_hint="jane")
+    assert id_token(site, client, with_password(page, site.jane))["acr"] == "vault"
+    plain = scripted(
+        site, source.replace("executeStep(1, {", "fail({ errorCode: context.request.params.scenario[0] }); ({")
+    )
+    assert response_parameters(begun(site, plain, scenario="INIT"))["error"] == "INIT"

@@ -17,6 +17,7 @@ from identity.tokens.jose import InvalidToken
 
 PROMPTS = frozenset({"none", "login", "consent", "select_account"})
 MAXIMUM_SUBJECTS = 20
+MAXIMUM_ACR = 200
 
 LOGIN_REQUIRED = ("login_required", "Nobody is signed in, or not recently enough.")
 
@@ -66,6 +67,7 @@ def read_acr_values(draft: Draft) -> None:
     reachable = [value for value in values if value in REACHABLE_ACRS]
     if demand.get("essential") and values and not reachable:
         raise OAuthError("unmet_authentication_requirements", "The demanded acr cannot be reached here.")
+    draft.request.asked_acr_values = tuple(text[:MAXIMUM_ACR] for text in (*values, *asked)[:MAXIMUM_SUBJECTS])
     draft.request.acr_values = (*reachable, *(value for value in asked if value in REACHABLE_ACRS))
     noted = [name for name, wanted in (("acr", asked), ("auth_time", draft.request.max_age is not None)) if wanted]
     if noted:

@@ -42,10 +42,25 @@ PARAMETERS = frozenset({
 })  # fmt: skip
 """Every parameter that a check reads; RFC 6749 §3.1: others are ignored."""
 MAXIMUM_VALUE = 2048
+MAXIMUM_OTHERS = 10
+MAXIMUM_OTHER = 256
 MAXIMUM_SCOPES = 200
 _LONG_VALUES = {"claims": 8192, "state": 8192, "authorization_details": 8192, "id_token_hint": MAXIMUM_JWT}
 _CREDENTIALS = frozenset({"client_secret", "client_assertion", "username", "password"})
+_NOT_TOLD = frozenset({"request", "request_uri", "client_assertion_type"})
 _CODE_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+def keep_other_parameters(draft: Draft) -> None:
+    """RFC 6749 §3.1: parameters that nobody here knows are ignored; a sign-in script may know some."""
+    others = [
+        (name, value)
+        for name, value in draft.parameters.items()
+        if name not in PARAMETERS | _CREDENTIALS | _NOT_TOLD
+        and len(name) <= MAXIMUM_OTHER
+        and len(value) <= MAXIMUM_OTHER
+    ]
+    draft.request.other_parameters = dict(others[:MAXIMUM_OTHERS])
 
 
 def match_redirect_address(draft: Draft) -> None:
@@ -164,6 +179,7 @@ CHECKS: tuple[Check, ...] = (
     read_expected_subjects,
     read_resources,
     read_authorization_details,
+    keep_other_parameters,
 )
 _WHERE_ERRORS_GO: tuple[Check, ...] = (match_redirect_address, read_response_mode)
 

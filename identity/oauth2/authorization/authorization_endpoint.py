@@ -199,6 +199,7 @@ class AuthorizationEndpoint:
             reauthenticate=reauthenticate or "login" in request.prompt,
             question=question,
             undecided=by_post,
+            facts=_facts(request),
         )
         flow, value = await self._flows.begin(
             http,
@@ -310,6 +311,21 @@ class AuthorizationEndpoint:
             ) from None
         await self._sessions.touch(http.tenant, decision.session)
         return await self._responses.success(http, decision.application, request, parameters, decision.session)
+
+
+def _facts(request: AuthorizationRequest) -> dict[str, Any]:
+    """What a script is told of the request: nothing that proves anything."""
+    told = {
+        "redirect_uri": request.redirect_uri, "response_type": request.response_type, "scope": request.scope,
+        "acr_values": " ".join(request.asked_acr_values), "prompt": " ".join(request.prompt),
+        "login_hint": request.login_hint, "ui_locales": request.ui_locales,
+    }  # fmt: skip
+    return {
+        "params": {**request.other_parameters, **{name: value for name, value in told.items() if value}},
+        "requested_acr": list(request.asked_acr_values),
+        "scopes": request.scope.split(),
+        "authorization_details": msgspec.json.decode(request.authorization_details or "[]"),
+    }
 
 
 def _denied(flow: OpenFlow) -> OAuthError:

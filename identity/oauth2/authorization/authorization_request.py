@@ -31,6 +31,10 @@ class AuthorizationRequest:
     max_age: int | None = None
     acr_values: tuple[str, ...] = ()
     """Those of the values asked for that can be reached here."""
+    asked_acr_values: tuple[str, ...] = ()
+    """All of them: a script may know others."""
+    other_parameters: dict[str, str] = field(default_factory=dict)
+    """Those that no specification here reads, for scripts."""
     login_hint: str = ""
     ui_locales: str = ""
     requested_claims: str = ""
