@@ -72,8 +72,7 @@ class OwnPasskeysEndpoint:
             raise IdentityError("invalid_credential", "The passkey was not taken. Begin anew.")
         if not await self._kept(visit, pending, proof):
             raise nothing_pending()
-        after = await self._access.reading(request)
-        return json_response(200, _shown(_require(after, str(credential["id"]))))
+        return json_response(200, await self._added(visit))
 
     async def rename(self, request: Request) -> Response:
         """PATCH: `[{"operation": "REPLACE", "path": "/displayName", "value": "…"}]`."""
@@ -99,6 +98,15 @@ class OwnPasskeysEndpoint:
             await visit.shown(batch, proof.amr)
 
         return await self._own.keep(proof, write)
+
+    async def _added(self, visit: GrantVisit) -> dict[str, Any]:
+        """The one that was not there at the beginning of the visit."""
+        known = {factor.id for factor in visit.factors}
+        after = await self._own.visit(visit.request, visit.grant)
+        for factor in after.of_kind(PASSKEY) if after is not None else []:
+            if factor.id not in known:
+                return _shown(factor)
+        raise _unknown()
 
 
 def _require(visit: GrantVisit, credential: str) -> EnrolledFactor:

@@ -89,3 +89,7 @@ def secret_of(answer: httpx.Response) -> str:
     uri = base64.b64decode(answer.json()["qrCodeUrl"]).decode()
     assert uri.startswith("otpauth://totp/")
     return parse_qs(urlsplit(uri).query)["secret"][0]
+
+
+def event_types(site: TimedSite) -> list[str]:
+    return [event["type"] for event in site.events()]

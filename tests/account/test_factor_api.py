@@ -1,8 +1,5 @@
 """`/api/users`: factors added, renamed and removed by their owner through an application."""
 
-import json
-from typing import Any
-
 import httpx
 import pytest
 
@@ -17,6 +14,7 @@ from tests.account.factor_api import (
     Account,
     account,
     account_application,
+    event_types,
     secret_of,
 )
 from tests.support.builders import Person
@@ -34,10 +32,6 @@ def bench(timed: TimedSite) -> FactorBench:
 @pytest.fixture
 def jane(timed: TimedSite) -> Person:
     return timed.person("jane", email="jane@example.org", email_verified=True)
-
-
-def types(timed: TimedSite) -> list[str]:
-    return [event["type"] for event in timed.events()]
 
 
 def insufficient(answer: httpx.Response, acr: str) -> bool:
@@ -61,7 +55,7 @@ def test_an_app_is_set_up_and_taken(timed: TimedSite, bench: FactorBench, jane: 
     assert mine.call("GET", TOTP_API).json() == {"isEnrolled": True}
     timed.clock.advance(30)
     assert bench.passes(TOTP, jane, answers={"code": bench.app_code(secret)})
-    assert "user:factor:added" in types(timed)
+    assert "user:factor:added" in event_types(timed)
     assert len(bench.mails("factor-added")) == 1
 
 
@@ -100,7 +94,7 @@ def test_an_app_is_removed(timed: TimedSite, bench: FactorBench, jane: Person) -
     assert mine.call("DELETE", TOTP_API).status_code == 200
     assert not bench.is_usable(TOTP, jane)
     assert len(bench.mails("factor-removed")) == 1
-    assert "user:factor:removed" in types(timed)
+    assert "user:factor:removed" in event_types(timed)
 
 
 def test_the_same_proof_twice(timed: TimedSite, bench: FactorBench, jane: Person) -> None:
@@ -110,7 +104,7 @@ def test_the_same_proof_twice(timed: TimedSite, bench: FactorBench, jane: Person
     code = bench.app_code(secret)
     assert mine.totp("VALIDATE", code).json() == {"isValid": True}
     assert mine.totp("VALIDATE", code).json()["code"] == "nothing_pending"
-    assert types(timed).count("user:factor:added") == 1
+    assert event_types(timed).count("user:factor:added") == 1
 
 
 def test_both_of_two_proofs_at_once(timed: TimedSite, bench: FactorBench, jane: Person) -> None:
@@ -122,7 +116,7 @@ def test_both_of_two_proofs_at_once(timed: TimedSite, bench: FactorBench, jane: 
     requests = [timed.http.build_request("POST", TOTP_API, headers=headers, json=body) for _ in range(2)]
     answers = sorted(answer.status_code for answer in timed.in_process.answer_all(requests))
     assert answers == [200, 400]
-    assert types(timed).count("user:factor:added") == 1
+    assert event_types(timed).count("user:factor:added") == 1
 
 
 def test_what_is_pending_ends(timed: TimedSite, bench: FactorBench, jane: Person) -> None:
@@ -145,104 +139,6 @@ def test_what_another_application_began(timed: TimedSite, bench: FactorBench, ja
     assert mine.totp("VIEW").json() == {"isEnrolled": False}
     assert mine.totp("VALIDATE", bench.app_code(secret)).json()["code"] == "nothing_pending"
     assert not bench.is_usable(TOTP, jane)
-
-
-# Passkeys.
-
-
-def test_a_passkey_is_added_renamed_and_removed(timed: TimedSite, bench: FactorBench, jane: Person) -> None:
-    mine, key = account(timed, jane), SoftKey()
-    added = mine.finish(mine.start(), key)
-    assert added.status_code == 200, added.text
-    id = added.json()["credential"]["credentialId"]
-    assert mine.passkeys() == [added.json()]
-    assert bench.is_usable(PASSKEY, jane)
-    change = [{"operation": "REPLACE", "path": "/displayName", "value": "Desk <b>"}]
-    assert mine.call("PATCH", f"{PASSKEYS}/{id}", json=change).status_code == 200
-    assert mine.passkeys()[0]["displayName"] == "Desk <b>"
-    assert mine.call("DELETE", f"{PASSKEYS}/{id}").status_code == 204
-    assert mine.passkeys() == []
-    assert not bench.is_usable(PASSKEY, jane)
-    assert {"user:factor:added", "user:factor:renamed", "user:factor:removed"} <= set(types(timed))
-    assert (len(bench.mails("factor-added")), len(bench.mails("factor-removed"))) == (1, 1)
-
-
-def test_the_form_of_the_account_application(timed: TimedSite, jane: Person) -> None:
-    """WSO2's sends its origin, and a credential without `rawId`."""
-    mine, key = account(timed, jane), SoftKey()
-    started = mine.call("POST", f"{PASSKEYS}/start-registration", data={"appId": "https://elsewhere.example"})
-    options = started.json()["publicKeyCredentialCreationOptions"]
-    assert options["rp"]["id"] == "localhost"
-    credential = json.loads(key.create(options))
-    del credential["rawId"]
-    body = {"requestId": started.json()["requestId"], "credential": credential}
-    assert mine.call("POST", f"{PASSKEYS}/finish-registration", json=body).status_code == 200
-
-
-@pytest.mark.parametrize("how", ["replayed", "wrong before", "other id", "late", "other grant"])
-def test_requests_that_are_used_up_or_foreign(timed: TimedSite, jane: Person, how: str) -> None:
-    """Attack 14, 15."""
-    client = account_application(timed)
-    mine, key = account(timed, jane, client=client), SoftKey()
-    started = mine.start()
-    if how == "replayed":
-        assert mine.finish(started, key).status_code == 200
-    elif how == "wrong before":
-        wrong = mine.finish(started, SoftKey(), origin="https://evil.example")
-        assert wrong.json()["code"] == "invalid_credential"
-    elif how == "other id":
-        started["requestId"] = mine.start()["requestId"][:-1] + "x"
-    elif how == "late":
-        timed.clock.advance(600)
-        mine = account(timed, jane, client=client)
-    else:
-        mine = account(timed, jane, client=client)
-    before = mine.passkeys()
-    assert mine.finish(started, key).json()["code"] == "nothing_pending"
-    assert mine.passkeys() == before
-
-
-def test_a_challenge_is_good_for_five_minutes(timed: TimedSite, jane: Person) -> None:
-    mine = account(timed, jane)
-    started = mine.start()
-    timed.clock.advance(301)
-    assert mine.finish(started, SoftKey()).json()["code"] == "invalid_credential"
-
-
-def test_a_passkey_of_another_person(timed: TimedSite, bench: FactorBench, jane: Person) -> None:
-    """Attack 23: it is not there, and cannot be taken over."""
-    mine, key = account(timed, jane), SoftKey()
-    id = mine.finish(mine.start(), key).json()["credential"]["credentialId"]
-    mallory = account(timed, timed.person("mallory"))
-    change = [{"operation": "REPLACE", "path": "/displayName", "value": "mine"}]
-    for answer in (
-        mallory.call("PATCH", f"{PASSKEYS}/{id}", json=change),
-        mallory.call("DELETE", f"{PASSKEYS}/{id}"),
-    ):
-        unknown = mallory.call("DELETE", f"{PASSKEYS}/AAAA")
-        assert (answer.status_code, answer.json()["description"]) == (404, unknown.json()["description"])
-    assert mallory.finish(mallory.start(), key).json()["code"] == "invalid_credential"
-    assert mallory.passkeys() == []
-    assert mine.passkeys()[0]["displayName"] != "mine"
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        [],
-        [{"operation": "REPLACE", "path": "/displayName", "value": " "}],
-        [{"operation": "REMOVE", "path": "/displayName", "value": "x"}],
-        [{"operation": "REPLACE", "path": "/userId", "value": "x"}],
-        [{"operation": "REPLACE", "path": "/displayName", "value": "x"}] * 2,
-        {"displayName": "x"},
-    ],
-)
-def test_what_is_no_change_of_the_name(timed: TimedSite, jane: Person, body: Any) -> None:
-    mine = account(timed, jane)
-    id = mine.finish(mine.start(), SoftKey()).json()["credential"]["credentialId"]
-    before = mine.passkeys()
-    assert mine.call("PATCH", f"{PASSKEYS}/{id}", json=body).status_code == 400
-    assert mine.passkeys() == before
 
 
 # Recovery codes.
