@@ -70,4 +70,3 @@ async def update_password(sources: Sources, course: Course, arguments: Arguments
         ),
     )
     return True
-

@@ -18,7 +18,12 @@ from identity.clock import SECOND, Clock
 from identity.domain.applications import Application
 from identity.domain.redirect_uris import match_redirect_uri
 from identity.domain.sessions import SsoSession
-from identity.oauth2.authorization.authentication_demands import LOGIN_REQUIRED, require_essential_acr, told_acr
+from identity.oauth2.authorization.authentication_demands import (
+    LOGIN_REQUIRED,
+    require_essential_acr,
+    script_facts,
+    told_acr,
+)
 from identity.oauth2.authorization.authorization_checks import check_authorization_request, refused_unread
 from identity.oauth2.authorization.authorization_issuer import AuthorizationIssuer, Decision, PersonGone
 from identity.oauth2.authorization.authorization_request import (
@@ -199,6 +204,8 @@ class AuthorizationEndpoint:
             reauthenticate=reauthenticate or "login" in request.prompt,
             question=question,
             undecided=by_post,
+            silent="none" in request.prompt,
+            facts=script_facts(request),
         )
         flow, value = await self._flows.begin(
             http,
@@ -266,6 +273,9 @@ class AuthorizationEndpoint:
         if session is None:
             raise FlowNotFound("the session has ended")
         if not _is_expected(http.tenant, application, session, request):
+            raise RefusedRequest(request, OAuthError(*LOGIN_REQUIRED))
+        if request.max_age is not None and flow.row.created_at - session.auth_time > request.max_age * SECOND:
+            # It was younger when the sign-in began, or another session has taken its place.
             raise RefusedRequest(request, OAuthError(*LOGIN_REQUIRED))
         allowed, scope = flow.record.allowed_scope, request.scope
         if allowed is not None:

@@ -31,6 +31,8 @@ class AuthorizationRequest:
     max_age: int | None = None
     acr_values: tuple[str, ...] = ()
     """Those of the values asked for that can be reached here."""
+    told_acrs: tuple[str, ...] = ()
+    """All of them: a sign-in script may know more levels than we do."""
     login_hint: str = ""
     ui_locales: str = ""
     requested_claims: str = ""
