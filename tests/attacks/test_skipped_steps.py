@@ -105,7 +105,7 @@ def test_a_modern_script_is_told_the_scopes(site: Site) -> None:
     source = """
     async function onLogin(ctx) {
       if (!(await step(1)).ok) deny();
-      if (ctx.scopes.includes('profile')) deny({ errorCode: 'more_is_needed' });
+      if (ctx.requestedScopes.includes('profile')) deny({ errorCode: 'more_is_needed' });
     }"""
     client = scripted(site, source)
     assert "code" in response_parameters(with_password(begun(site, client, scope="openid"), site.jane))
