@@ -233,8 +233,8 @@ class Application:
     may_impersonate: bool = False
     """May exchange a person's token for one without an actor (RFC 8693 §1.1)."""
     management_scopes: tuple[str, ...] = ()
-    """`internal_…` scopes of our own APIs that it may get or use by its credentials; `internal_own_factor_mgt` lets people
-    change their own ways to sign in through it."""
+    """`internal_…` scopes of our own APIs that it may get or use by its credentials; `internal_own_factor_mgt` lets
+    people change their own ways to sign in through it."""
     logo_uri: str | None = None
     client_uri: str | None = None
     policy_uri: str | None = None
