@@ -37,8 +37,9 @@ class EngineUnavailable(Exception):
 class ScriptEngine(Protocol):
     """Blocking, and callable from any number of threads at once."""
 
-    def run(self, given: str, script: str) -> GuestAnswer:
-        """Evaluate `script` with the JSON `given`. Raises Stopped, EngineUnavailable."""
+    def run(self, given: str, script: str, *, hurried: bool = False) -> GuestAnswer:
+        """Evaluate `script` with the JSON `given`; `hurried` with `Limits.hurried_fuel`. Raises Stopped,
+        EngineUnavailable."""
         ...
 
     def check(self, script: str, name: str) -> GuestAnswer:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 from adaptive_auth.answers import EngineUnavailable, GuestAnswer, ScriptEngine, Stopped
 from adaptive_auth.compile import GuestBroken
@@ -25,8 +26,9 @@ SUSPECTS_AT_ONCE = 1
 class LaneSettings:
     """`limit_hits` within `window_seconds` pause a tenant's scripts for `pause_seconds`.
 
-    A tenant with a hit within that time is a suspect: one suspect runs at a time, in a place of its own beside the
-    `at_once` of the others, so that scripts that loop for ever take no turn from those that do not.
+    Every run is hurried first, with little fuel. A tenant whose run needed more, or hit a limit, is a suspect for
+    `suspect_seconds`: its scripts run with the whole limits, one suspect at a time, in a place of its own beside the
+    `at_once` of the others. So scripts that loop for ever take no turn from those that do not.
     """
 
     at_once: int = field(default_factory=lambda: max(1, (os.cpu_count() or 1) - 1))
@@ -36,8 +38,13 @@ class LaneSettings:
     limit_hits: int = 5
     window_seconds: float = 60.0
     pause_seconds: float = 60.0
+    suspect_seconds: float = 600.0
     retry_seconds: float = 30.0
     """After the engine could not be opened; until then scripts are refused with the reason."""
+
+
+Work = Callable[[ScriptEngine, bool], GuestAnswer]
+"""A run, hurried or not; or a check."""
 
 
 class Refused(Exception):
@@ -71,7 +78,7 @@ class LaneState:
 @dataclass(slots=True, eq=False)
 class _Job:
     tenant: int
-    work: Callable[[ScriptEngine], GuestAnswer]
+    work: Work
     counts: bool
     """Whether a limit that it hits counts towards a pause: at saving nobody waits to sign in."""
     answer: asyncio.Future[GuestAnswer]
@@ -98,6 +105,8 @@ class ScriptLane:
         self._retry_at = float("-inf")
         self._queues: OrderedDict[int, deque[_Job]] = OrderedDict()
         self._running: dict[int, int] = {}
+        self._suspected: dict[int, float] = {}
+        """Until when, by tenant."""
         self._suspects = 0
         """Of those that run."""
         self._hits: dict[int, deque[float]] = {}
@@ -136,16 +145,16 @@ class ScriptLane:
     async def run(self, tenant: int, given: str, script: str) -> GuestAnswer:
         """One run, in the tenant's turn. Raises Stopped, Busy, Paused, Unavailable."""
         self._refuse_paused(tenant)
-        return await self._queued(tenant, lambda engine: engine.run(given, script), counts=True)
+        return await self._queued(tenant, partial(_run, given, script), counts=True)
 
     async def rehearse(self, tenant: int, given: str, script: str) -> GuestAnswer:
         """A run that nobody's login waits for: in the tenant's turn, also while it is paused, and no limit that it hits
         counts towards a pause. Raises Stopped, Busy, Unavailable."""
-        return await self._queued(tenant, lambda engine: engine.run(given, script), counts=False)
+        return await self._queued(tenant, partial(_run, given, script), counts=False)
 
     async def check(self, tenant: int, script: str, name: str) -> GuestAnswer:
         """Compile only; also for a tenant that is paused. Raises Stopped, Busy, Unavailable."""
-        return await self._queued(tenant, lambda engine: engine.check(script, name), counts=False)
+        return await self._queued(tenant, lambda engine, hurried: engine.check(script, name), counts=False)
 
     async def aclose(self) -> None:
         """Who waits is refused; what runs ends at its limits at the latest."""
@@ -170,7 +179,7 @@ class ScriptLane:
         finally:
             self._opening = None
 
-    async def _queued(self, tenant: int, work: Callable[[ScriptEngine], GuestAnswer], *, counts: bool) -> GuestAnswer:
+    async def _queued(self, tenant: int, work: Work, *, counts: bool) -> GuestAnswer:
         job = _Job(tenant, work, counts, asyncio.get_running_loop().create_future())
         self._refuse_flood(tenant)
         self._queues.setdefault(tenant, deque()).append(job)
@@ -225,8 +234,7 @@ class ScriptLane:
         return None
 
     def _is_suspect(self, tenant: int) -> bool:
-        hits = self._hits.get(tenant)
-        return hits is not None and hits[-1] > self._clock() - self._settings.window_seconds
+        return self._suspected.get(tenant, float("-inf")) > self._clock()
 
     def _start(self, job: _Job, engine: ScriptEngine) -> None:
         loop = asyncio.get_running_loop()
@@ -235,7 +243,7 @@ class ScriptLane:
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(self._ended, job, future)
 
-        self._threads.submit(job.work, engine).add_done_callback(ended)
+        self._threads.submit(job.work, engine, not job.suspect).add_done_callback(ended)
 
     def _ended(self, job: _Job, future: "Future[GuestAnswer]") -> None:
         self._suspects -= job.suspect
@@ -243,6 +251,13 @@ class ScriptLane:
         if not self._running[job.tenant]:
             del self._running[job.tenant]
         problem = future.exception()
+        if isinstance(problem, Stopped):
+            self._suspected[job.tenant] = self._clock() + self._settings.suspect_seconds
+            if problem.limit == "fuel" and not job.suspect and not job.answer.done():
+                # It needs more than a hurried run has, and gets it where it delays nobody else.
+                self._queues.setdefault(job.tenant, deque()).appendleft(job)
+                self._dispatch()
+                return
         if isinstance(problem, Stopped) and job.counts and problem.limit != "input":
             self._count_hit(job.tenant)
         if isinstance(problem, EngineUnavailable):
@@ -277,6 +292,7 @@ class ScriptLane:
         oldest = now - self._settings.window_seconds
         self._hits = {tenant: hits for tenant, hits in self._hits.items() if hits[-1] > oldest}
         self._paused = {tenant: until for tenant, until in self._paused.items() if until > now}
+        self._suspected = {tenant: until for tenant, until in self._suspected.items() if until > now}
 
     def _refuse_paused(self, tenant: int) -> None:
         if self._paused.get(tenant, float("-inf")) > self._clock():
@@ -295,6 +311,10 @@ class ScriptLane:
                 self._forget(job)
                 if not job.answer.done():
                     job.answer.set_exception(refusal)
+
+
+def _run(given: str, script: str, engine: ScriptEngine, hurried: bool) -> GuestAnswer:
+    return engine.run(given, script, hurried=hurried)
 
 
 def _be_nice() -> None:

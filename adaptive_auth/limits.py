@@ -20,6 +20,8 @@ class Limits:
     """
 
     fuel: int = 2_000_000_000
+    hurried_fuel: int = 50_000_000
+    """Of a first try in the lane: a few milliseconds, many times what an ordinary script needs."""
     wall_seconds: float = 1.0
     heap_bytes: int = 32 * MIB
     memory_bytes: int = 36 * MIB

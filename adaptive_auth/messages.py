@@ -65,7 +65,7 @@ def reader(connection: socket.socket, deadline: float) -> Callable[[int], bytes]
 
 
 def request(call: str, first: str, script: str) -> bytes:
-    """`call` is `run` or `check`."""
+    """`call` is `run`, `hurry` or `check`."""
     return json.dumps([call, first, script]).encode()
 
 

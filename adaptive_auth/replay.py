@@ -208,6 +208,12 @@ _ERROR_CODE = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]{1,100}")
 """RFC 6749 §4.1.2.1."""
 _URL = re.compile(r"(https?://[^/\\\s]|/(?![/\\])|[^/\\:\s?#]+([/?#]|$))[^\s\\]*")
 """Absolute, or a path of this server. Nothing with another scheme or host in disguise."""
+
+
+def _is_url(text: str) -> bool:
+    return text.isascii() and text.isprintable() and _URL.fullmatch(text) is not None
+
+
 _REASONS = ("script", "step_failed", "aborted", "prompt_failed", "http_failed", "nobody_identified")
 
 
@@ -219,7 +225,7 @@ def _refused(content: dict[str, Any], common: dict[str, Any]) -> Evaluation:
         url, parameters = content.get("url"), content.get("parameters")
         if not isinstance(parameters, dict) or not (url is None or isinstance(url, str)):
             raise Malformed("sendError: a URL or null, and a map of parameters")
-        if url is not None and not _URL.fullmatch(url):
+        if url is not None and not _is_url(url):
             raise Malformed("sendError: the URL is http, https or a path of this server")
         return Refused(kind="error_page", reason=reason, url=url, parameters=parameters, **common)
     if content.get("kind") != "oauth_error":
@@ -229,7 +235,7 @@ def _refused(content: dict[str, Any], common: dict[str, Any]) -> Evaluation:
         raise Malformed("fail: errorCode may hold printable ASCII without quotation mark and backslash")
     if not (message is None or isinstance(message, str)) or not (uri is None or isinstance(uri, str)):
         raise Malformed("fail: errorMessage and errorURI are texts")
-    if uri is not None and not _URL.fullmatch(uri):
+    if uri is not None and not _is_url(uri):
         raise Malformed("fail: errorURI is http, https or a path of this server")
     return Refused(kind="oauth_error", reason=reason, code=code, message=message, uri=uri, **common)
 

@@ -61,7 +61,7 @@ class Sandbox:
         self._engine = new_engine(limits)
         self._ready = wasmtime.Linker(self._engine).instantiate_pre(wasmtime.Module.deserialize(self._engine, code))
         self._ticker = Ticker(self._engine.increment_epoch)
-        store = self._new_store()
+        store = self._new_store(limits.fuel)
         try:
             first = self._instance(store)
             self._report_at = first.report(store)
@@ -84,15 +84,15 @@ class Sandbox:
         except wasmtime.WasmtimeError as problem:
             raise GuestBroken(f"the compiled guest does not load: {problem}") from None
 
-    def run(self, given: str, script: str) -> GuestAnswer:
+    def run(self, given: str, script: str, *, hurried: bool = False) -> GuestAnswer:
         """Evaluate `script` with the JSON `given`; the answer of the prelude. Raises Stopped."""
         first, second = _encoded(given), _encoded(script)
-        return self._guarded("run", first, second)
+        return self._guarded("run", first, second, self.limits.hurried_fuel if hurried else self.limits.fuel)
 
     def check(self, script: str, name: str) -> GuestAnswer:
         """Compile only; an error names the file `name`. Raises Stopped."""
         first, second = _encoded(name), _encoded(script)
-        return self._guarded("check", first, second)
+        return self._guarded("check", first, second, self.limits.fuel)
 
     def rehearse(self) -> None:
         """Go every way once, so that nothing is loaded later; no thread is left, so the process may fork."""
@@ -112,12 +112,12 @@ class Sandbox:
     def close(self) -> None:
         self._ticker.close()
 
-    def _guarded(self, call: str, first: bytes, second: bytes) -> GuestAnswer:
+    def _guarded(self, call: str, first: bytes, second: bytes, fuel: int) -> GuestAnswer:
         import wasmtime
 
         if len(first) + len(second) > self.limits.input_bytes:
             raise Stopped("input", "the script and what it is given are too large")
-        store = self._new_store()
+        store = self._new_store(fuel)
         try:
             instance = self._instance(store)
             instance.write(self._input, first + b"\0" + second + b"\0")
@@ -127,18 +127,18 @@ class Sandbox:
                     function(store, len(first), len(second))
             except wasmtime.Trap as trap:
                 self._explain(instance, trap)
-            return self._answered(instance)
+            return self._answered(instance, fuel)
         except wasmtime.WasmtimeError as problem:
             raise Stopped("engine", str(problem)) from None
         finally:
             store.close()
 
-    def _new_store(self) -> "Store":
+    def _new_store(self, fuel: int) -> "Store":
         import wasmtime
 
         store = wasmtime.Store(self._engine)
         store.set_limits(memory_size=self.limits.memory_bytes, instances=1, memories=1, tables=1)
-        store.set_fuel(self.limits.fuel)
+        store.set_fuel(fuel)
         store.set_epoch_deadline(int(self.limits.wall_seconds / TICK_SECONDS) + 1)
         return store
 
@@ -167,7 +167,7 @@ class Sandbox:
     def _stop(self, instance: _Instance, limit: Limit, message: str) -> NoReturn:
         raise Stopped(limit, message, self._lines(instance)) from None
 
-    def _answered(self, instance: _Instance) -> GuestAnswer:
+    def _answered(self, instance: _Instance, fuel: int) -> GuestAnswer:
         state, length = self._state(instance)[:2]
         logs = self._lines(instance)
         if state not in (_ANSWERED, _RAISED):
@@ -175,7 +175,7 @@ class Sandbox:
         if length > self.limits.answer_bytes:
             raise Stopped("answer", "the answer is too large", logs)
         text = instance.read(self._answer, length).decode("utf-8", "replace")
-        return GuestAnswer(state == _ANSWERED, text, logs, self.limits.fuel - instance.store.get_fuel())
+        return GuestAnswer(state == _ANSWERED, text, logs, fuel - instance.store.get_fuel())
 
     def _state(self, instance: _Instance) -> tuple[int, ...]:
         return _REPORT.unpack(instance.read(self._report_at, _REPORT.size))

@@ -89,7 +89,9 @@ def _work(descriptor: int, master: int, sandbox: "Sandbox") -> NoReturn:
 def _answer(sandbox: "Sandbox", message: bytes) -> GuestAnswer | Stopped:
     call, first, script = json.loads(message)
     try:
-        return sandbox.run(first, script) if call == "run" else sandbox.check(script, first)
+        if call == "check":
+            return sandbox.check(script, first)
+        return sandbox.run(first, script, hurried=call == "hurry")
     except Stopped as stopped:
         return stopped
 

@@ -77,22 +77,26 @@ class LoginEnd:
         return end
 
     async def _done(self, batch: WriteBatch, course: Course, browser: bool) -> End:
-        entries = [entry for entry in course.record.entries if entry.outcome == "succeeded"]
-        if all(entry.reused for entry in entries):
+        entries = [entry for entry in course.record.entries if entry.outcome == "succeeded" and entry.amr]
+        reused = {entry.authenticator for entry in entries if entry.reused}
+        session = course.session
+        lives = session is not None and session.subject == course.record.subject and reused <= session.shown.keys()
+        if reused and not lives:
+            # What it had shown counts no longer: it has ended, another person's took its place, or it shows less now.
+            course.deny(Denial(reason="session_ended"))
+            return End(None)
+        if session is not None and all(entry.reused for entry in entries):
             # Nothing was shown anew: the running session goes on as it is.
-            session = course.session
-            if session is None or session.subject != course.record.subject:
-                course.deny(Denial(reason="session_ended"))
-                return End(None)
             return End(session.id)
         person = await course.whom(self._people)
         if person is None or not person.subject.enabled:
             course.deny(Denial(reason="person_gone"))
             return End(None)
-        running = course.session if browser else None
-        shown = {entry.authenticator: entry.amr for entry in entries if entry.amr}
-        if running is not None and any(entry.reused for entry in entries):
+        running = session if browser else None
+        shown = {entry.authenticator: entry.amr for entry in entries}
+        if running is not None and reused:
             shown = running.shown | shown
+            course.change(remember=course.record.remember or running.remembered)
         session, cookie = await self._sessions.begin(
             batch,
             course.request,

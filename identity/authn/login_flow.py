@@ -5,6 +5,7 @@ person, or end (`login_end`) → save where the version is still the one that wa
 after a crash a reload goes on.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -22,6 +23,7 @@ from identity.authn.login_record import (
 )
 from identity.authn.login_steps import LoginSteps
 from identity.authn.script_facts import login_facts
+from identity.authn.script_http import LONGEST_SECONDS, calls_under_way
 from identity.authn.scripted_steps import ScriptedSteps
 from identity.authn.sign_in_plan import Plan, entries_of_session
 from identity.authn.sso_sessions import SsoSessions
@@ -38,6 +40,9 @@ from identity.storage.database import Database
 from identity.storage.write_batch import WriteBatch
 from identity.web.messages import Request, Response
 from userstores.spi import StoreUnavailable
+
+CALL_WAIT_SECONDS = 0.25
+CALL_WAITS = int(LONGEST_SECONDS / CALL_WAIT_SECONDS)
 
 __all__ = ["ConsentQuestion", "FlowNotFound", "LoginFlows", "LoginRecord", "OpenFlow"]
 
@@ -168,13 +173,16 @@ class LoginFlows:
         """
         return await self._open(request, flow, secret, native=True)
 
-    async def _open(self, request: Request, flow: str, cookie: str, *, native: bool) -> OpenFlow:
+    async def _open(self, request: Request, flow: str, cookie: str, *, native: bool, waits: int = 0) -> OpenFlow:
         row = await login_flows.find_login_flow(self._database, request.tenant.id, flow, self._clock.now())
         if row is None or row.cookie_hash != token_hash(cookie):
             raise FlowNotFound("unknown flow or foreign cookie")
         if row.consumed_at is not None:
             raise FlowNotFound("used up")
         record = open_record(self._sealer, row.tenant, row.id, row.record)
+        if calls_under_way(record, self._clock.now()) and waits < CALL_WAITS:
+            await asyncio.sleep(CALL_WAIT_SECONDS)
+            return await self._open(request, flow, cookie, native=native, waits=waits + 1)
         if record.native != native:
             raise FlowNotFound("begun by another door")
         # Every page, event and log line of one login has one trace id.
@@ -183,11 +191,12 @@ class LoginFlows:
 
     async def settle(self, request: Request, flow: OpenFlow, response: Response | None) -> OpenFlow:
         """Go on until somebody is needed or the login has ended; where it stands then. Changes nothing when it stands
-        there already, so that a page may be loaded any number of times.
+        there already, so that a page may be loaded any number of times; nor before an account was chosen.
 
         `response` carries what a script or the end of the login puts into it. Raises FlowNotFound, Unavailable.
         """
-        if flow.record.verdict or flow.record.pending is not None or flow.record.undecided:
+        record = flow.record
+        if record.verdict or record.pending is not None or record.undecided or record.choose_account:
             return flow
         course = await self._course(request, flow, response)
         return await self._advance(course, flow, response)
@@ -220,17 +229,22 @@ class LoginFlows:
             raise _unavailable(unavailable) from None
         return await self._advance(course, flow, response), error
 
-    async def choose(self, request: Request, flow: OpenFlow, name: str) -> tuple[OpenFlow, Refusal | None]:
+    async def choose(
+        self, request: Request, flow: OpenFlow, name: str, *, response: Response | None
+    ) -> tuple[OpenFlow, Refusal | None]:
         """Another factor of the same step, or its code once more; empty: the page that asks which."""
         pending = flow.record.pending
         if pending is None or pending.kind != "step" or (name and name not in pending.authenticators):
             raise FlowNotFound("a factor that this step does not offer")
-        course = await self._course(request, flow, None)
+        course = await self._course(request, flow, response)
         try:
             error = await self._steps.choose(course, name)
         except StoreUnavailable as unavailable:
             raise _unavailable(unavailable) from None
-        return await self._advance(course, flow, None), error
+        if course.record.script is not None and course.record.pending is None:
+            # It was asked for too often, or had nothing to ask: the step is over, and the script is told.
+            self._scripts.answer_step(course, pending, {})
+        return await self._advance(course, flow, response), error
 
     async def _advance(self, course: Course, flow: OpenFlow, response: Response | None) -> OpenFlow:
         """Settle, end, save: everything that has happened in one transaction. Raises FlowNotFound when it was lost."""
@@ -297,27 +311,30 @@ class LoginFlows:
 
     async def go_on_with_session(self, request: Request, flow: OpenFlow, session: SsoSession) -> OpenFlow:
         """The person chose the account that is signed in already: what it has shown is not asked for again."""
-        record = replace(
-            flow.record,
-            choose_account=False,
-            entries=entries_of_session(flow.record.steps, session),
-            subject=session.subject,
-            pending=None,
-        )
+        record = replace(flow.record, choose_account=False, pending=None)
+        if record.script is None:
+            # A script takes from the session what it asks for, step by step.
+            entries = entries_of_session(record.steps, session)
+            record = replace(record, entries=entries, subject=session.subject if entries else "")
         return await self._change(flow, record)
 
     async def use_another_account(self, flow: OpenFlow, *, login_hint: str = "") -> OpenFlow:
-        record = replace(flow.record, choose_account=False, login_hint=login_hint or flow.record.login_hint)
+        """Or the same one anew: nothing of the running session counts."""
+        record = replace(
+            flow.record,
+            choose_account=False,
+            reauthenticate=True,
+            login_hint=login_hint or flow.record.login_hint,
+        )
         return await self._change(flow, record)
 
-    async def cancel(self, request: Request, flow: OpenFlow) -> OpenFlow:
-        """The person gave up: the protocol answers `access_denied`."""
-        course = await self._course(request, flow, None)
+    async def cancel(self, request: Request, flow: OpenFlow, *, response: Response) -> OpenFlow:
+        """The person gave up: the protocol answers `access_denied`, unless a script goes on without the step."""
+        course = await self._course(request, flow, response)
         pending = flow.record.pending
-        if pending is not None and course.record.script is not None and self._scripts.abort(course, pending):
-            return await self._advance(course, flow, None)
-        course.deny(Denial(reason="cancelled"))
-        return await self._advance(course, flow, None)
+        if pending is None or course.record.script is None or not self._scripts.abort(course, pending):
+            course.deny(Denial(reason="cancelled"))
+        return await self._advance(course, flow, response)
 
     async def ask_consent(self, flow: OpenFlow, question: ConsentQuestion) -> None:
         """Consent is due: the consent page may ask."""

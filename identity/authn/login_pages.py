@@ -76,7 +76,9 @@ class LoginPages:
             return self._onward(request, flow)
         action = form.get("action", "")
         if action == "cancel":
-            return self._onward(request, await self._flows.cancel(request, flow))
+            response = Response(303)
+            cancelled = await self._flows.cancel(request, flow, response=response)
+            return _with(response, self._onward(request, cancelled))
         if flow.record.choose_account:
             return await self._choose_account(request, flow, form.get("account", ""))
         if action in ("another", "choose", "resend"):
@@ -90,10 +92,11 @@ class LoginPages:
     async def _choose(self, request: Request, flow: OpenFlow, action: str, name: str) -> Response:
         """Another factor, the page that asks which, or the same code once more."""
         name = {"another": "", "choose": name}.get(action, name or flow.pending.chosen)
-        flow, error = await self._flows.choose(request, flow, name)
+        response = Response(303)
+        flow, error = await self._flows.choose(request, flow, name, response=response)
         if error is not None and flow.needs_sign_in:
-            return await self._step(request, flow, error=error)
-        return self._onward(request, flow)
+            return _with(response, await self._step(request, flow, error=error))
+        return _with(response, self._onward(request, flow))
 
     async def _choose_account(self, request: Request, flow: OpenFlow, account: str) -> Response:
         session = await self._sessions.current(request)

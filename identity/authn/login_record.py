@@ -81,6 +81,7 @@ class ScriptState:
     http_begun: int = -1
     """Place in the journal of the HTTP call that was begun and whose answer is not here: after a crash it may have been
     sent, so it is only sent again where that does no harm."""
+    http_begun_at: int = 0
     effects: int = 0
     """How many effects were handed on already."""
     log: tuple[str, ...] = ()
@@ -101,6 +102,8 @@ class LoginRecord:
     """Show the account chooser first (`prompt=select_account`)."""
     reauthenticate: bool = False
     """The running session does not answer the request (`prompt=login`, `max_age`): choosing it asks everything anew."""
+    silent: bool = False
+    """Nobody may be asked (`prompt=none`): no factor begins, and no code is sent."""
     trace: str = ""
     """The trace id of the whole login."""
     steps: tuple[tuple[str, ...], ...] = ()

@@ -73,6 +73,8 @@ class LoginSteps:
             course.deny(Denial(reason=f"no_usable_factor:{','.join(pending.authenticators)}"))
             return
         course.change(pending=replace(pending, authenticators=tuple(usable), enrolling=enrolling))
+        if course.record.silent:
+            return
         first = next((name for name in usable if name == BASIC), usable[0])
         if enrolling and len(usable) > 1:
             # What to add is the person's choice; what to use is shown at once, with the others a click away.

@@ -33,7 +33,9 @@ _COOKIE_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
 """RFC 6265 §4.1.1: a token."""
 _COOKIE_VALUE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")
 _HEADER_NAME = re.compile(r"[Xx]-[A-Za-z0-9-]{1,64}")
-"""A script may add headers of its own, not change what browsers obey."""
+"""A script may add headers of its own, not change what browsers and proxies obey."""
+_OBEYED_HEADERS = ("x-accel-", "x-sendfile", "x-lighttpd-", "x-litespeed-", "x-reproxy-", "x-frame-", "x-content-type-",
+                   "x-xss-", "x-dns-", "x-ua-", "x-permitted-", "x-forwarded-", "x-cache", "x-robots-")  # fmt: skip
 _PROTECTED = frozenset({"email_verified", "phone_number_verified", "username", "userid", "groups", "roles"})
 """What others rely on; no script says it."""
 
@@ -138,7 +140,8 @@ class ScriptEffects:
         return "".join(f"; {part}" for part in parts)
 
     def _header(self, course: Course, effect: dict[str, Any]) -> None:
-        if not _HEADER_NAME.fullmatch(effect["name"]) or not effect["value"].isascii():
+        obeyed = effect["name"].lower().startswith(_OBEYED_HEADERS)
+        if obeyed or not _HEADER_NAME.fullmatch(effect["name"]) or not effect["value"].isascii():
             self._say(course, "a response header that a script may not set: only X-… are")
             return
         course.headers.append((effect["name"].lower().encode(), effect["value"][:1000].encode()))

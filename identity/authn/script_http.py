@@ -1,7 +1,8 @@
 """HTTP calls of scripts: made by the server through the guarded client, to the hosts that the tenant has listed.
 
 The intent is committed before the call and the answer after it, under one idempotency key. After a crash in between a
-GET is sent again; a POST may have been taken already, so its handler hears of a time-out instead. Secrets are put in
+GET is sent again; a POST may have been taken already, so its handler hears of a time-out instead. Whoever loads the
+page while a call is under way waits for its end: a reload must not make a time-out of an answer. Secrets are put in
 here, in headers and authentication only, and only for the hosts that each is meant for.
 """
 
@@ -13,11 +14,14 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
+
 from adaptive_auth.evaluation import Operation
 from adaptive_auth.shapes import SECRET
 from identity.authn.login_course import Course
-from identity.authn.login_record import Answer
+from identity.authn.login_record import Answer, LoginRecord
 from identity.authn.sign_in_scripts import SignInScripts
+from identity.clock import SECOND
 from identity.config import Purpose
 from identity.errors import ConfigurationError
 from identity.messaging.guarded_client import Allowance, GuardedClient, OutboundFailed, OutboundRefused
@@ -26,6 +30,7 @@ from identity.storage.configuration import TenantConfiguration
 from identity.telemetry import Log
 
 MAXIMUM_ANSWER = 256 * 1024
+MAXIMUM_DEPTH = 64
 TIMEOUT_SECONDS = 5.0
 FORM = "application/x-www-form-urlencoded"
 _FORBIDDEN = frozenset(
@@ -33,6 +38,9 @@ _FORBIDDEN = frozenset(
      "proxy-authorization", "proxy-connection", "idempotency-key"}
 )  # fmt: skip
 """Headers that are the connection's business, or ours."""
+
+LONGEST_SECONDS = 3 * TIMEOUT_SECONDS
+"""A call with its access token, and some; whoever had begun it is gone after that."""
 
 Save = Callable[[Course], Awaitable[None]]
 
@@ -54,7 +62,7 @@ class ScriptHttp:
         place = len(state.journal)
         interrupted = state.http_begun == place
         if not interrupted:
-            course.change(script=replace(state, http_begun=place))
+            course.change(script=replace(state, http_begun=place, http_begun_at=course.now))
             await save(course)
         answers = await asyncio.gather(
             *(
@@ -188,6 +196,12 @@ class ScriptHttp:
         return text
 
 
+def calls_under_way(record: LoginRecord, now: int) -> bool:
+    """Whether somebody has begun a call of this login and may still be waiting for its answer."""
+    state = record.script
+    return state is not None and state.http_begun >= 0 and now < state.http_begun_at + int(LONGEST_SECONDS * SECOND)
+
+
 def _outcome(*, status: int = 0, timeout: bool = False, data: Any = None) -> dict[str, Any]:
     return {"ok": 200 <= status < 300, "timeout": timeout, "status": status, "data": data}
 
@@ -197,7 +211,20 @@ def _data(headers: Mapping[str, str], body: bytes) -> Any:
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
         if kind == "application/json" or kind.endswith("+json"):
-            return json.loads(body) if body else None
+            return _shallow(msgspec.json.decode(body)) if body else None
         return {"response": body.decode()} if kind.startswith("text/plain") else None
-    except (ValueError, RecursionError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         return None
+
+
+def _shallow(value: Any) -> Any:
+    """What is nested deeper than anything sensible could not be kept. Raises ValueError."""
+    layer = [value]
+    for _ in range(MAXIMUM_DEPTH):
+        layer = [
+            member for each in layer if isinstance(each, dict | list)
+            for member in (each.values() if isinstance(each, dict) else each)
+        ]  # fmt: skip
+    if layer:
+        raise ValueError("nested too deeply")
+    return value

@@ -152,7 +152,9 @@ class ScriptedSteps:
             case Limited(limit=limit, message=message):
                 self._fail(course, f"script_limit:{limit}: {message}")
             case Diverged(asked=asked, recorded=recorded):
-                self._fail(course, f"script_diverged: it asks {asked}, the journal holds {recorded}")
+                # By their kinds: what they ask with may hold what people have typed.
+                kinds = [str(key).partition(":")[0] for key in (asked, recorded)]
+                self._fail(course, f"script_diverged: it asks {kinds[0]}, the journal holds {kinds[1]}")
 
     async def _hand_on(self, course: Course, evaluation: Evaluation) -> None:
         """Effects that were not seen before; a later run gives the same ones first. A denial keeps its effects: a mail
@@ -231,7 +233,7 @@ class ScriptedSteps:
         )
         if course.record.pending is None and not course.record.verdict:
             # A factor that had nothing to ask.
-            self._note_step(course, operation.key, ok=True)
+            self._note_step(course, operation.key, ok=course.record.entries[-1].outcome == "succeeded")
 
     def _shows(self, course: Course, session: SsoSession, number: int) -> bool:
         """The running session has shown a factor of this step, of the person whom the login is about, and the script

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from adaptive_auth.journal import Entry
 from adaptive_auth.steps import Definition, Step
 from identity.authn.assurance import SINGLE_FACTOR, reaches
-from identity.authn.authenticators import BASIC, EMAIL_CODE, PASSKEY, RECOVERY_CODE, TOTP
+from identity.authn.authenticators import BASIC, EMAIL_CODE, IDENTIFIER, PASSKEY, RECOVERY_CODE, TOTP
 from identity.domain.applications import Application
 from identity.domain.sessions import SsoSession
 from identity.storage.configuration import TenantConfiguration
@@ -36,7 +36,7 @@ class Plan:
         """Whether nobody has to show anything more. A script has to be asked."""
         return (
             not self.script
-            and all(not session.shown.keys().isdisjoint(step) for step in self.steps)
+            and len(entries_of_session(self.steps, session)) == len(self.steps)
             and reaches(session.acr, self.wanted_acr)
         )
 
@@ -65,8 +65,19 @@ def definition(steps: tuple[tuple[str, ...], ...], *, one_more: bool) -> Definit
 
 
 def entries_of_session(steps: tuple[tuple[str, ...], ...], session: SsoSession) -> tuple[Entry, ...]:
-    """The steps that the running session has answered already: only what is missing is asked for."""
+    """The steps that the running session has answered already: only what is missing is asked for.
+
+    Where it has answered any, a name is not asked for either: another one could be typed.
+    """
     shown = session.shown
+    found = {
+        number: name
+        for number, step in enumerate(steps, 1)
+        if (name := next((name for name in step if name in shown), None)) is not None
+    }
+    if not found:
+        return ()
+    named = {number: IDENTIFIER for number, step in enumerate(steps, 1) if IDENTIFIER in step}
     return tuple(
         Entry(
             step=number,
@@ -74,9 +85,8 @@ def entries_of_session(steps: tuple[tuple[str, ...], ...], session: SsoSession) 
             outcome="succeeded",
             at=session.auth_time,
             subject=session.subject,
-            amr=shown[name],
+            amr=shown.get(name, ()),
             reused=True,
         )
-        for number, step in enumerate(steps, 1)
-        if (name := next((name for name in step if name in shown), None)) is not None
+        for number, name in sorted((named | found).items())
     )

@@ -58,6 +58,16 @@ def upgrade() -> None:
     )
     op.create_index('ix_login_trace_expires_at', 'login_trace', ['expires_at'], unique=False)
     op.create_index('ix_login_trace_subject', 'login_trace', ['subject', 'tenant', 'at'], unique=False)
+    op.create_table('pending_enrolment',
+    sa.Column('tenant', sa.BigInteger(), autoincrement=False, nullable=False),
+    sa.Column('subject', sa.Text(), nullable=False),
+    sa.Column('authenticator', sa.Text(), nullable=False),
+    sa.Column('id', sa.Text(), nullable=False),
+    sa.Column('state', sa.LargeBinary(), nullable=False),
+    sa.Column('expires_at', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('tenant', 'subject', 'authenticator', name=op.f('pk_pending_enrolment'))
+    )
+    op.create_index('ix_pending_enrolment_expires_at', 'pending_enrolment', ['expires_at'], unique=False)
     op.create_table('recorded_login',
     sa.Column('tenant', sa.BigInteger(), autoincrement=False, nullable=False),
     sa.Column('id', sa.Text(), nullable=False),
@@ -74,16 +84,6 @@ def upgrade() -> None:
     op.create_index('ix_recorded_login_at', 'recorded_login', ['at', 'tenant'], unique=False)
     op.create_index('ix_recorded_login_expires_at', 'recorded_login', ['expires_at'], unique=False)
     op.create_index('ix_recorded_login_subject', 'recorded_login', ['subject', 'tenant'], unique=False)
-    op.create_table('pending_enrolment',
-    sa.Column('tenant', sa.BigInteger(), autoincrement=False, nullable=False),
-    sa.Column('subject', sa.Text(), nullable=False),
-    sa.Column('authenticator', sa.Text(), nullable=False),
-    sa.Column('id', sa.Text(), nullable=False),
-    sa.Column('state', sa.LargeBinary(), nullable=False),
-    sa.Column('expires_at', sa.BigInteger(), nullable=False),
-    sa.PrimaryKeyConstraint('tenant', 'subject', 'authenticator', name=op.f('pk_pending_enrolment'))
-    )
-    op.create_index('ix_pending_enrolment_expires_at', 'pending_enrolment', ['expires_at'], unique=False)
     op.create_table('recording_key',
     sa.Column('tenant', sa.BigInteger(), autoincrement=False, nullable=False),
     sa.Column('day', sa.BigInteger(), autoincrement=False, nullable=False),

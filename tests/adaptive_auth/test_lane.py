@@ -38,12 +38,14 @@ class ScriptedEngine:
         self._begun = threading.Condition()
         self._ends = threading.Semaphore(0)
 
-    def run(self, given: str, script: str) -> GuestAnswer:
+    def run(self, given: str, script: str, *, hurried: bool = False) -> GuestAnswer:
         with self._begun:
             self.begun.append(given)
             self._begun.notify_all()
         self.nice.add(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
         if script == "stop":
+            raise Stopped("wall", "too long")
+        if script == "slow" and hurried:
             raise Stopped("fuel", "too many instructions")
         if script == "input":
             raise Stopped("input", "too large")
@@ -51,7 +53,7 @@ class ScriptedEngine:
             raise ZeroDivisionError
         if script == "lost":
             raise EngineUnavailable("no worker starts")
-        if script == "wait":
+        if script in ("wait", "slow"):
             self._ends.acquire()
         return GuestAnswer(True, given)
 
@@ -241,12 +243,31 @@ async def test_who_has_hit_a_limit_takes_no_turn_from_others() -> None:
         assert (lane.state.running, lane.state.waiting) == (2, 3)
         engine.end(5)
         await asyncio.gather(*suspects, *honest)
-        clock.now += 61
+        clock.now += 601
         later = await begin(lane.run(1, "trusted again", "wait"), lane.run(2, "waits for its turn", "wait"))
         await engine.wait_begun(9)
         assert lane.state.running == 1
         engine.end(2)
         await asyncio.gather(*later)
+
+
+@in_loop
+async def test_a_slow_script_goes_on_beside_the_others() -> None:
+    engine = ScriptedEngine()
+    async with lane_of(engine) as lane:
+        (slow,) = await begin(lane.run(1, "slow", "slow"))
+        await engine.wait_begun(2)
+        (honest,) = await begin(lane.run(2, "honest", "wait"))
+        assert await engine.wait_begun(3) == ["slow", "slow", "honest"], "once hurried, once with the whole limit"
+        engine.end(2)
+        assert (await slow).text == "slow"
+        assert (await honest).ok
+        assert not lane.state.paused
+        (again,) = await begin(lane.run(1, "slow again", "slow"))
+        await engine.wait_begun(4)
+        engine.end()
+        assert (await again).ok, "known to be slow, it is not hurried any more"
+        assert engine.begun[3:] == ["slow again"]
 
 
 @in_loop

@@ -67,7 +67,8 @@ def read_acr_values(draft: Draft) -> None:
     reachable = [value for value in values if value in REACHABLE_ACRS]
     if demand.get("essential") and values and not reachable:
         raise OAuthError("unmet_authentication_requirements", "The demanded acr cannot be reached here.")
-    draft.request.asked_acr_values = tuple(text[:MAXIMUM_ACR] for text in (*values, *asked)[:MAXIMUM_SUBJECTS])
+    told = (*(value for value in values if isinstance(value, str)), *asked)
+    draft.request.asked_acr_values = tuple(text[:MAXIMUM_ACR] for text in told[:MAXIMUM_SUBJECTS])
     draft.request.acr_values = (*reachable, *(value for value in asked if value in REACHABLE_ACRS))
     noted = [name for name, wanted in (("acr", asked), ("auth_time", draft.request.max_age is not None)) if wanted]
     if noted:
@@ -94,6 +95,28 @@ def require_essential_acr(request: AuthorizationRequest, told: str) -> None:
         raise RefusedRequest(
             request, OAuthError("unmet_authentication_requirements", "The sign-in did not reach the demanded acr.")
         )
+
+
+def script_facts(request: AuthorizationRequest) -> dict[str, Any]:
+    """What a sign-in script is told of the request; nothing in it proves anything."""
+    told = {
+        "client_id": request.client_id,
+        "redirect_uri": request.redirect_uri,
+        "response_type": request.response_type,
+        "scope": request.scope,
+        "acr_values": " ".join(request.asked_acr_values),
+        "prompt": " ".join(request.prompt),
+        "max_age": "" if request.max_age is None else str(request.max_age),
+        "login_hint": request.login_hint,
+        "ui_locales": request.ui_locales,
+        "resource": request.resources,
+    }
+    return {
+        "params": {**request.other_parameters, **{name: value for name, value in told.items() if value}},
+        "requested_acr": list(request.asked_acr_values),
+        "scopes": request.scope.split(),
+        "authorization_details": msgspec.json.decode(request.authorization_details or "[]"),
+    }
 
 
 def _note(draft: Draft, names: list[str]) -> None:

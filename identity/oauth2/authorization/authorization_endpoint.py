@@ -18,7 +18,12 @@ from identity.clock import SECOND, Clock
 from identity.domain.applications import Application
 from identity.domain.redirect_uris import match_redirect_uri
 from identity.domain.sessions import SsoSession
-from identity.oauth2.authorization.authentication_demands import LOGIN_REQUIRED, require_essential_acr, told_acr
+from identity.oauth2.authorization.authentication_demands import (
+    LOGIN_REQUIRED,
+    require_essential_acr,
+    script_facts,
+    told_acr,
+)
 from identity.oauth2.authorization.authorization_checks import check_authorization_request, refused_unread
 from identity.oauth2.authorization.authorization_issuer import AuthorizationIssuer, Decision, PersonGone
 from identity.oauth2.authorization.authorization_request import (
@@ -199,7 +204,8 @@ class AuthorizationEndpoint:
             reauthenticate=reauthenticate or "login" in request.prompt,
             question=question,
             undecided=by_post,
-            facts=_facts(request),
+            silent="none" in request.prompt,
+            facts=script_facts(request),
         )
         flow, value = await self._flows.begin(
             http,
@@ -268,6 +274,9 @@ class AuthorizationEndpoint:
             raise FlowNotFound("the session has ended")
         if not _is_expected(http.tenant, application, session, request):
             raise RefusedRequest(request, OAuthError(*LOGIN_REQUIRED))
+        if request.max_age is not None and flow.row.created_at - session.auth_time > request.max_age * SECOND:
+            # It was younger when the sign-in began, or another session has taken its place.
+            raise RefusedRequest(request, OAuthError(*LOGIN_REQUIRED))
         allowed, scope = flow.record.allowed_scope, request.scope
         if allowed is not None:
             request, scope = as_allowed(request, allowed.split())
@@ -311,21 +320,6 @@ class AuthorizationEndpoint:
             ) from None
         await self._sessions.touch(http.tenant, decision.session)
         return await self._responses.success(http, decision.application, request, parameters, decision.session)
-
-
-def _facts(request: AuthorizationRequest) -> dict[str, Any]:
-    """What a script is told of the request: nothing that proves anything."""
-    told = {
-        "redirect_uri": request.redirect_uri, "response_type": request.response_type, "scope": request.scope,
-        "acr_values": " ".join(request.asked_acr_values), "prompt": " ".join(request.prompt),
-        "login_hint": request.login_hint, "ui_locales": request.ui_locales,
-    }  # fmt: skip
-    return {
-        "params": {**request.other_parameters, **{name: value for name, value in told.items() if value}},
-        "requested_acr": list(request.asked_acr_values),
-        "scopes": request.scope.split(),
-        "authorization_details": msgspec.json.decode(request.authorization_details or "[]"),
-    }
 
 
 def _denied(flow: OpenFlow) -> OAuthError:

@@ -65,7 +65,7 @@ class NativeLoginEndpoint:
             raise not_offered()
         error: Refusal | None = None
         if answer.authenticator not in pending.states or not answer.values:
-            flow, error = await self._flows.choose(http, flow, answer.authenticator)
+            flow, error = await self._flows.choose(http, flow, answer.authenticator, response=None)
         if answer.values and flow.needs_sign_in and error is None:
             require_values(self._steps.factor(answer.authenticator), answer.values)
             values = {**answer.values, "authenticator": answer.authenticator}

@@ -8,7 +8,7 @@ from identity.authn.authenticators import PASSKEY
 from identity.authn.login_flow import LoginFlows, LoginRecord
 from identity.authn.sign_in_plan import Plan, plan_of
 from identity.domain.applications import Application
-from identity.oauth2.authorization.authentication_demands import LOGIN_REQUIRED
+from identity.oauth2.authorization.authentication_demands import LOGIN_REQUIRED, script_facts
 from identity.oauth2.authorization.authorization_request import AuthorizationRequest, RefusedRequest
 from identity.oauth2.clients.client_authentication import ClientAuthentication
 from identity.oauth2.errors import OAuthError
@@ -35,7 +35,9 @@ class NativeLoginStart:
             application=application,
             return_path="",
             request=msgspec.json.encode(request).decode(),
-            record=LoginRecord(application_host="", login_hint=request.login_hint, native=True),
+            record=LoginRecord(
+                application_host="", login_hint=request.login_hint, native=True, facts=script_facts(request)
+            ),
             plan=_native_plan(http, application, request),
         )
         flow = await self._flows.settle(http, await self._flows.open_native(http, row.id, secret), None)
