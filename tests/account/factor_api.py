@@ -9,7 +9,7 @@ import httpx
 
 from identity.authn.authenticators import TOTP
 from identity.domain.management_scopes import OWN_FACTORS_SCOPE
-from tests.support.builders import Client, Person, response_parameters
+from tests.support.builders import Client, Person, Site, response_parameters
 from tests.support.factors import FactorBench
 from tests.support.in_process import TimedSite
 from tests.support.key_manager import bearer
@@ -65,7 +65,7 @@ class Account:
         return left
 
 
-def account_application(site: TimedSite, **settings: Any) -> Client:
+def account_application(site: Site, **settings: Any) -> Client:
     return site.application("My Account", management_scopes=(OWN_FACTORS_SCOPE,), **settings)
 
 

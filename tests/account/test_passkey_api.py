@@ -3,13 +3,17 @@
 import json
 from typing import Any
 
+import httpx
 import pytest
 
 from identity.authn.authenticators import PASSKEY
+from identity.domain.management_scopes import OWN_FACTORS_SCOPE
 from tests.account.factor_api import PASSKEYS, account, account_application, event_types
-from tests.support.builders import Person
+from tests.oauth2.dpop_client import bound_tokens
+from tests.support.builders import Person, Site
 from tests.support.factors import FactorBench
 from tests.support.in_process import TimedSite
+from tests.support.key_holder import KeyHolder
 from tests.support.soft_key import SoftKey
 
 
@@ -116,3 +120,23 @@ def test_what_is_no_change_of_the_name(timed: TimedSite, jane: Person, body: Any
     before = mine.passkeys()
     assert mine.call("PATCH", f"{PASSKEYS}/{id}", json=body).status_code == 400
     assert mine.passkeys() == before
+
+
+@pytest.mark.any_engine
+def test_with_a_token_that_is_bound_to_a_key(site: Site) -> None:
+    """RFC 9449: each call shows one proof, which is good once."""
+    client, holder = account_application(site), KeyHolder("ES256")
+    tokens = bound_tokens(site, client, holder, scope=f"openid {OWN_FACTORS_SCOPE}")
+
+    def call(path: str, **request: Any) -> httpx.Response:
+        proof = holder.proof("POST", site.base + path, access_token=tokens["access_token"])
+        headers = {"Authorization": f"DPoP {tokens['access_token']}", "DPoP": proof}
+        return site.http.post(path, headers=headers, **request)
+
+    started = call(f"{PASSKEYS}/start-registration").json()
+    credential = json.loads(SoftKey(origin=site.server.base_url).create(started["publicKeyCredentialCreationOptions"]))
+    body = {"requestId": started["requestId"], "credential": credential}
+    finished = call(f"{PASSKEYS}/finish-registration", json=body)
+    assert finished.json()["credential"]["credentialId"] == credential["id"]
+    stolen = {"Authorization": f"Bearer {tokens['access_token']}"}
+    assert site.http.post(f"{PASSKEYS}/start-registration", headers=stolen).status_code == 401
