@@ -22,7 +22,8 @@ def _delete(site: Site, client: Client, person: Person) -> object:
 
 
 def _close(site: Site, client: Client, person: Person) -> object:
-    return site.update(client, enabled=False)
+    site.update(client, enabled=False)
+    return client
 
 
 def _forget(site: Site, client: Client, person: Person) -> object:

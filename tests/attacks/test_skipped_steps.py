@@ -124,7 +124,7 @@ def test_a_reload_makes_no_timeout_of_an_answer(site: Site, receiver: Receiver) 
       const risk = await http.post('%s', { ip: ctx.request.ip });
       if (risk.timeout) return;
       deny({ errorCode: 'too_risky' });
-    }""" % receiver.url("/score")
+    }""".replace("%s", receiver.url("/score"))
     client, browser = scripted(site, source), site.browser()
     page = begun(site, client, browser)
     path = page.url
@@ -151,7 +151,7 @@ def test_an_answer_that_cannot_be_kept_is_none(site: Site, receiver: Receiver, b
       if (!(await step(1)).ok) deny();
       const answer = await http.get('%s');
       if (answer.data === null) deny({ errorCode: 'no_data' });
-    }""" % receiver.url("/score")
+    }""".replace("%s", receiver.url("/score"))
     page = with_password(begun(site, scripted(site, source)), site.jane)
     assert response_parameters(page)["error"] == "no_data"
 
@@ -205,15 +205,12 @@ def test_who_gives_a_step_up_that_a_script_can_do_without_gets_a_session(site: S
 
 @pytest.mark.parametrize("header", ["X-Accel-Redirect", "X-Sendfile", "x-frame-options"])
 def test_a_script_sets_no_header_that_others_obey(site: Site, header: str) -> None:
-    source = (
-        """
+    source = """
     var onLoginRequest = function (context) {
       context.response.headers['%s'] = '/etc/passwd';
       context.response.headers['X-Mine'] = 'yes';
       executeStep(1);
-    };"""
-        % header
-    )
+    };""".replace("%s", header)
     page = begun(site, scripted(site, source))
     answers = [*page.redirects, page]
     assert any(answer.header("x-mine") == "yes" for answer in answers)
@@ -222,6 +219,6 @@ def test_a_script_sets_no_header_that_others_obey(site: Site, header: str) -> No
 
 @pytest.mark.parametrize("url", ["https://example.org/ü", "https://example.org/\x7f"])
 def test_an_address_that_no_header_can_hold_denies(site: Site, url: str) -> None:
-    source = "var onLoginRequest = function (context) { sendError(%s, {}); };" % json.dumps(url)
+    source = "var onLoginRequest = function (context) { sendError(" + json.dumps(url) + ", {}); };"
     page = begun(site, scripted(site, source))
     assert response_parameters(page)["error"] == "access_denied"
