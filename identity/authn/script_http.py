@@ -39,7 +39,7 @@ _FORBIDDEN = frozenset(
 )  # fmt: skip
 """Headers that are the connection's business, or ours."""
 
-LONGEST_SECONDS = 3 * TIMEOUT_SECONDS
+LONGEST_SECONDS = 2 * TIMEOUT_SECONDS + 2
 """A call with its access token, and some; whoever had begun it is gone after that."""
 
 Save = Callable[[Course], Awaitable[None]]

@@ -219,6 +219,6 @@ def test_a_script_sets_no_header_that_others_obey(site: Site, header: str) -> No
 
 @pytest.mark.parametrize("url", ["https://example.org/ü", "https://example.org/\x7f"])
 def test_an_address_that_no_header_can_hold_denies(site: Site, url: str) -> None:
-    source = "var onLoginRequest = function (context) { sendError(URL, {}); };".replace("URL", json.dumps(url))
+    source = "var onLoginRequest = function (context) { sendError(" + json.dumps(url) + ", {}); };"
     page = begun(site, scripted(site, source))
     assert response_parameters(page)["error"] == "access_denied"

@@ -82,6 +82,21 @@ def test_max_age(timed: TimedSite, max_age: str, after: int, asked: bool) -> Non
     assert timed.clock.now() // 1_000_000 - auth_time(timed, client, page) <= int(max_age)
 
 
+def test_an_older_session_cannot_be_put_in_at_the_choice_of_an_account(timed: TimedSite) -> None:
+    client = timed.application()
+    old, young = signed_in(timed, client), timed.browser()
+    timed.clock.advance(100)
+    timed.sign_in(client, timed.jane, browser=young)
+    page = ask(timed, young, client, max_age="60", prompt="select_account")
+    for cookie in [cookie for cookie in old.cookies.all() if "sso-" in cookie.name]:
+        young.cookies.plant(cookie)
+    sid = claims_of(timed.redeem(client, response_parameters(ask(timed, old, client))["code"]).json()["id_token"])[
+        "sid"
+    ]
+    page = page.submit("account-other", forged={"account": sid})
+    assert response_parameters(page)["error"] == "login_required"
+
+
 def test_login_hint_fills_the_username(site: Site) -> None:
     client = site.application()
     page = ask(site, site.browser(), client, login_hint='jane"><script>')
