@@ -1,6 +1,7 @@
 """`/login/<flow>`: the page of what is asked for now: a factor, the choice of one, an account, a script's form."""
 
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 from identity.authn.authenticators import BASIC, PASSKEY, Refusal, enrollable
 from identity.authn.cookies import Cookies
@@ -115,7 +116,7 @@ class LoginPages:
             return redirect(_login_path(request.tenant, flow))
         denial = flow.record.denial
         if denial is not None and denial.kind == "error_page":
-            return redirect(denial.uri or _login_path(request.tenant, flow))
+            return redirect(_error_address(denial) or _login_path(request.tenant, flow))
         return redirect(flow.row.return_path)
 
     async def _page_or_onward(self, request: Request, flow: OpenFlow) -> Response:
@@ -202,6 +203,16 @@ def _not_shown(pending: Pending, name: str) -> set[str]:
     """Factors of the step that this page does not offer itself: the page of the name offers passkeys, too."""
     shown = {name, PASSKEY} if name == BASIC and PASSKEY in pending.states else {name}
     return set(pending.authenticators) - shown
+
+
+def _error_address(denial: Denial) -> str:
+    """Where `sendError` leads, with its map in the query; relative to the root of the host (wso2-contracts §2.1)."""
+    if not denial.uri:
+        return ""
+    address = denial.uri if urlsplit(denial.uri).scheme or denial.uri.startswith("/") else f"/{denial.uri}"
+    if not denial.parameters:
+        return address
+    return f"{address}{'&' if '?' in address else '?'}{urlencode(denial.parameters)}"
 
 
 def _with(early: Response, response: Response) -> Response:

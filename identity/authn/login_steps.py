@@ -264,4 +264,5 @@ def _one_more(record: LoginRecord) -> bool:
 def _maximum_failures(pending: Pending, name: str) -> int:
     """`maximumAllowedFailureAttempts` of the script, else as many as a whole login may have."""
     text = pending.parameters.get(name, {}).get("maximumAllowedFailureAttempts", "")
-    return int(text) if text.isascii() and text.isdigit() and int(text) > 0 else MAXIMUM_FAILURES
+    limit = int(text) if text.isascii() and text.isdigit() and len(text) < 4 else 0
+    return limit or MAXIMUM_FAILURES

@@ -312,3 +312,19 @@ def test_a_script_is_told_of_the_request(site: Site) -> None:
         site, source.replace("executeStep(1, {", "fail({ errorCode: context.request.params.scenario[0] }); ({")
     )
     assert response_parameters(begun(site, plain, scenario="INIT"))["error"] == "INIT"
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("https://help.example/stopped", "https://help.example/stopped?status=no&statusMsg=Not+now"),
+        ("/help?lang=en", "/help?lang=en&status=no&statusMsg=Not+now"),
+        ("help", "/help?status=no&statusMsg=Not+now"),
+    ],
+)
+def test_send_error_leads_to_an_address_with_its_map(site: Site, url: str, address: str) -> None:
+    source = "var onLoginRequest = function (c) { sendError('URL', { status: 'no', statusMsg: 'Not now' }); };"
+    client = scripted(site, source.replace("URL", url))
+    page = begun(site, client)
+    places = [each.header("location") or "" for each in (*page.redirects, page)]
+    assert any(place.endswith(address) for place in places), places

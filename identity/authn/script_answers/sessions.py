@@ -111,4 +111,4 @@ async def _shown(sources: Sources, course: Course, session: SsoSession) -> dict[
 def _limit(values: dict[str, Any]) -> int | None:
     """`MaxSessionCount`, as a text or a number."""
     text = str(values.get("MaxSessionCount", ""))
-    return int(text) if text.isascii() and text.isdigit() else None
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else None
