@@ -8,7 +8,7 @@ import pytest
 
 from tools.test_in_halves import HALVES, exit_code
 
-ASKED = "tests/account"
+ASKED = "tests/account/test_account.py"
 
 
 def run(repository: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
