@@ -1,4 +1,4 @@
-"""Test mode opens doors: it says so, and a public installation does not get it by accident (issue 4, point 12)."""
+"""Test mode opens doors: it says so, and a public installation does not get it by accident."""
 
 import sys
 from pathlib import Path

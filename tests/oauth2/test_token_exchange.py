@@ -331,7 +331,7 @@ class TestRefusedSubjects:
 
 
 class TestAgents:
-    """Issue 4, point 13: an agent acts for a person, under its own name, and the person sees it."""
+    """An agent acts for a person, under its own name, and the person sees it."""
 
     def test_it_always_acts_under_its_name(self, site: Site) -> None:
         agent = service(site, kind="agent", may_impersonate=True, grant_types=("authorization_code", TOKEN_EXCHANGE),
