@@ -71,7 +71,8 @@ def test_two_hundred_uses_of_one_refresh_token(site: Site) -> None:
     form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
     responses = at_once(site, REDEMPTIONS, method="POST", url="/oauth2/token", data=form, auth=client.basic)
     counted = outcomes(responses)
-    assert counted.keys() == {(200, None), (400, "invalid_grant")}
+    # So many at once may find the database too slow on a busy machine: nothing was done for those.
+    assert counted.keys() - {(503, "temporarily_unavailable")} == {(200, None), (400, "invalid_grant")}
     assert 1 <= counted[(200, None)] <= 5
     for given in [tokens, *(each.json() for each in responses if each.status_code == 200)]:
         assert not site.is_active(client, given["access_token"])
