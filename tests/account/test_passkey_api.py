@@ -16,6 +16,8 @@ from tests.support.in_process import TimedSite
 from tests.support.key_holder import KeyHolder
 from tests.support.soft_key import SoftKey
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def bench(timed: TimedSite) -> FactorBench:

@@ -11,6 +11,8 @@ from adaptive_auth.sandbox import Sandbox
 from adaptive_auth.script import Script
 from adaptive_auth.typings import typings
 
+pytestmark = pytest.mark.long
+
 STEPS = {1: ("BasicAuthenticator",), 2: ("totp",)}
 
 

@@ -8,6 +8,8 @@ from adaptive_auth.evaluation import Failed, Finished, Refused
 from adaptive_auth.sandbox import Sandbox
 from tests.adaptive_auth.login import ANN, BOB, PASSED, after_first_step, failed, run
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.parametrize(
     ("answer", "expected"),

@@ -18,6 +18,8 @@ from adaptive_auth.sandbox import Sandbox
 from tests.adaptive_auth.conftest import LIMITS
 from tests.adaptive_auth.honest import TWO_STEPS, check_honest_run, given, outcome
 
+pytestmark = pytest.mark.long
+
 
 def test_guest_imports_nothing() -> None:
     import wasmtime

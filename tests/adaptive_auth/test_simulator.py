@@ -11,6 +11,8 @@ from adaptive_auth.script_tests import read_cases, run_tests
 from adaptive_auth.simulator import Simulation, simulate
 from tests.adaptive_auth.login import after_first_step
 
+pytestmark = pytest.mark.long
+
 RISK = after_first_step("""
   httpPost('https://risk.example/score?v=2', { ip: context.request.ip }, {
     onSuccess(c, data) {

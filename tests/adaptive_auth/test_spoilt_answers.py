@@ -11,6 +11,8 @@ from adaptive_auth.replay import read
 from adaptive_auth.sandbox import Sandbox
 from tests.adaptive_auth.login import PASSED, Login, failed
 
+pytestmark = pytest.mark.long
+
 POLLUTION = [
     "Object.prototype.toJSON = function () { return 'evil'; };",
     "Array.prototype.toJSON = String.prototype.toJSON = Number.prototype.toJSON = () => ({ status: 'done' });",

@@ -23,6 +23,8 @@ from tests.support.key_manager import administrator, call, role
 from tests.support.script_admin import BASE, BOTH, CLOSED, PLAIN, published, save, script_path
 from tests.support.scripts import PASSWORD_STEP, SECOND_STEP, begun, steps, with_password
 
+pytestmark = pytest.mark.long
+
 DAY = 86_400
 ROLES = """function onLoginRequest(context) {
   executeStep(1, { onSuccess: (context) => {

@@ -14,6 +14,8 @@ from tests.support.script_admin import BASE, BOTH, CLOSED, PLAIN, publish, publi
 from tests.support.scripts import PASSWORD_STEP, SECOND_STEP, begun, script_hash, steps, with_password
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.long
+
 LIBRARIES = f"{BASE}/script-libraries"
 SECRETS = f"{BASE}/secrets/ADAPTIVE_AUTH"
 

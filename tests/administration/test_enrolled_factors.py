@@ -13,6 +13,8 @@ from tests.support.builders import Person
 from tests.support.factors import FactorBench, wrong_code
 from tests.support.in_process import TimedSite, in_process_server, timed
 
+pytestmark = pytest.mark.long
+
 __all__ = ["in_process_server", "timed"]
 
 

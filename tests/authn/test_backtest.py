@@ -14,6 +14,8 @@ from identity.authn.backtest import Outcome, Rehearsal
 from identity.authn.login_record import Answer
 from identity.authn.login_recording import Recording
 
+pytestmark = pytest.mark.long
+
 STEPS = (("BasicAuthenticator",), ("totp", "email-otp-authenticator"))
 JANE = {"id": "s1", "username": "jane", "identifier": "jane", "domain": "PRIMARY", "tenant": "root"}
 REQUEST: dict[str, Any] = {"ip": "192.0.2.7", "headers": {}, "params": {}, "cookies": {}}

@@ -14,6 +14,8 @@ from tests.support.builders import Person
 from tests.support.factors import FactorBench
 from tests.support.in_process import TimedSite
 
+pytestmark = pytest.mark.long
+
 YEAR = 365 * 86400
 
 

@@ -11,6 +11,8 @@ from tests.support.factors import FactorBench, wrong_code
 from tests.support.in_process import TimedSite
 from tests.support.scripts import steps
 
+pytestmark = pytest.mark.long
+
 SECOND = ("totp", "email-otp-authenticator", "backup-code-authenticator")
 
 

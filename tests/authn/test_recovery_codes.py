@@ -10,6 +10,8 @@ from tests.support.builders import Person
 from tests.support.factors import FactorBench, wrong_code
 from tests.support.in_process import TimedSite
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def bench(timed: TimedSite) -> FactorBench:

@@ -14,6 +14,8 @@ from identity.authn.script_trials import WAITING_PER_TENANT, LaneTrials
 from identity.domain.tenants import TenantId
 from identity.errors import IdentityError
 
+pytestmark = pytest.mark.long
+
 TENANT = TenantId(1)
 
 

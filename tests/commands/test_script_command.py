@@ -9,6 +9,8 @@ from typer.testing import CliRunner, Result
 from identity.cli import app
 from identity.errors import IdentityError
 
+pytestmark = pytest.mark.long
+
 SCRIPT = """var onLoginRequest = function (context) {
   executeStep(1, { onSuccess: function (context) {
     if (hasRole(context.currentKnownSubject, 'admin')) executeStep(2);

@@ -19,6 +19,8 @@ from tests.storage.hot_place import HotEngine
 from tests.support.authority import Authority, server_context
 from tests.support.mail_server import MailServer, mail_server
 
+pytestmark = pytest.mark.long
+
 FROM = "Example Org <id@example.org>"
 PASSWORD = "a word for the mail server"
 

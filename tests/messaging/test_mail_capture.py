@@ -1,5 +1,6 @@
 """Without a mail server mail is captured: kept for a while, sealed, and never lost silently."""
 
+import pytest
 from sqlalchemy import func, select
 
 from identity.storage.authorization_tables import captured_mail, delivery
@@ -12,6 +13,8 @@ from tests.messaging.post_office import SEALER, TENANT
 from tests.storage.hot_place import HotEngine
 from tests.support.in_process import InProcessServer, TimedSite, in_process_server, timed
 from tests.support.mailbox import Mailbox
+
+pytestmark = pytest.mark.long
 
 __all__ = ["in_process_server", "timed"]
 

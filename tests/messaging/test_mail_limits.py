@@ -12,6 +12,8 @@ from tests.messaging.mail_office import ADA, MailOffice, run, tenant_of
 from tests.messaging.post_office import TENANT
 from tests.storage.hot_place import HotEngine
 
+pytestmark = pytest.mark.long
+
 MINUTES_10 = 600
 DAY = 86400
 
