@@ -2,9 +2,6 @@
 
 from importlib.resources import files
 
-SCRIPT_NAME = "script.js"
-"""The file name of the script in its stack traces."""
-
 
 def wasm() -> bytes:
     return files(__package__).joinpath("guest.wasm").read_bytes()

@@ -125,8 +125,6 @@ class LoginRecord:
     """Who the login is about, once a factor has said so."""
     typed_name: str = ""
     """What was typed where the identifier comes first."""
-    named_subject: str = ""
-    """Whose name that is, told to scripts only: nothing is shown yet."""
     pending: Pending | None = None
     verdict: Literal["", "done", "denied"] = ""
     denial: Denial | None = None

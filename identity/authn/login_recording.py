@@ -14,7 +14,7 @@ from adaptive_auth.journal import Entry
 from identity.authn.login_course import Course
 from identity.authn.login_record import Answer
 from identity.authn.script_facts import shown_person
-from identity.clock import SECOND
+from identity.clock import DAY
 from identity.domain.tenants import TenantId
 from identity.ids import new_id, random_bytes
 from identity.secrets import Sealer
@@ -27,7 +27,6 @@ from identity.storage.recorded_logins import (
 )
 from identity.storage.write_batch import WriteBatch
 
-DAY = 86_400 * SECOND
 CACHED_KEYS = 1000
 _NONCE = 12
 

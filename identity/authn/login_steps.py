@@ -29,9 +29,6 @@ from identity.authn.login_record import Denial, LoginRecord, Pending
 from identity.authn.people import People, Person
 from identity.authn.sign_in_plan import SECOND_FACTORS, definition
 
-FIRST_PAGE = frozenset({BASIC, PASSKEY})
-"""Factors that share the first page: a name is typed, or a passkey is offered in the same field."""
-
 
 class LoginSteps:
     def __init__(self, factors: Factors, people: People) -> None:
@@ -137,10 +134,7 @@ class LoginSteps:
         record, pending = course.record, course.record.pending
         assert pending is not None
         entry = Entry(step=pending.step, authenticator=name, outcome="succeeded", at=course.now)
-        named_subject = named.person.subject.id if named.person is not None else ""
-        course.change(
-            entries=(*record.entries, entry), typed_name=named.username, named_subject=named_subject, pending=None
-        )
+        course.change(entries=(*record.entries, entry), typed_name=named.username, pending=None)
         return None
 
     def _rejected(self, course: Course, name: str, rejected: Rejected, *, over: bool = False) -> Refusal | None:

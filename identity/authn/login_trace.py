@@ -12,7 +12,7 @@ import msgspec
 from adaptive_auth.journal import Entry
 from identity.authn.login_course import Course
 from identity.authn.login_record import LoginRecord
-from identity.clock import SECOND
+from identity.clock import DAY, SECOND
 from identity.domain.tenants import TenantId
 from identity.secrets import Sealer
 from identity.storage.database import Runner
@@ -24,7 +24,6 @@ from identity.storage.login_traces import (
 )
 from identity.storage.write_batch import WriteBatch
 
-DAY = 86_400 * SECOND
 _OUTCOMES = frozenset({"ok", "timeout", "status"})
 _OPEN_ANSWERS = (bool, int, float, type(None))
 """Kinds of answers that are told as they are: whether, how many, how long. Texts are not."""

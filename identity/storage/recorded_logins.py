@@ -47,7 +47,6 @@ _OF_EVERYBODY = (
 _FORGET = delete(table).where(of_tenant(table), table.c.subject == bindparam("subject"))
 _INSERT_KEY = insert_into(key_table).on_conflict_do_nothing(index_elements=[key_table.c.tenant, key_table.c.day])
 _FIND_KEY = select(key_table.c.sealed).where(of_tenant(key_table), key_table.c.day == bindparam("day"))
-_EXPIRE_KEY = delete(key_table).where(of_tenant(key_table), key_table.c.expires_at <= bindparam("now"))
 
 
 async def insert_recorded_login(writer: Writer, login: RecordedLogin) -> None:
@@ -96,8 +95,3 @@ async def ensure_recording_key(database: Database, tenant: TenantId, day: int, s
     found = await find_recording_key(database, tenant, day)
     assert found is not None
     return found
-
-
-async def drop_recording_keys(database: Database, tenant: TenantId, now: int) -> int:
-    """Keys past their time; what they sealed cannot be read any more."""
-    return await database.execute(_EXPIRE_KEY, tenant=tenant, now=now)
