@@ -69,9 +69,8 @@ class Configuration:
         if tenant is None or not tenant.enabled:
             self._tenants.pop(handle, None)
             return None
-        known = self._tenants.get(handle)
-        if known is not None and known.tenant.version == tenant.version:
-            known.checked_at = self._clock.now()
+        known = self._known(tenant)
+        if known is not None:
             return known
         snapshot = TenantConfiguration(
             tenant=tenant,
@@ -80,12 +79,25 @@ class Configuration:
             checked_at=self._clock.now(),
             notification_targets=tuple(await notification_targets.list_notification_targets(self._database, tenant.id)),
         )
+        known = self._known(tenant)
         if known is not None:
-            snapshot.applications, snapshot.client_ids = known.applications, known.client_ids
+            # Another request has read the same meanwhile. One snapshot a version: who compares finds no change in it.
+            return known
+        older = self._tenants.get(handle)
+        if older is not None and older.id == tenant.id:
+            snapshot.applications, snapshot.client_ids = older.applications, older.client_ids
         self._tenants[handle] = snapshot
         if len(self._tenants) > CACHED_TENANTS:
             self._tenants.popitem(last=False)
         return snapshot
+
+    def _known(self, tenant: Tenant) -> TenantConfiguration | None:
+        """The cached snapshot when it is of this version."""
+        known = self._tenants.get(tenant.handle)
+        if known is None or (known.id, known.tenant.version) != (tenant.id, tenant.version):
+            return None
+        known.checked_at = self._clock.now()
+        return known
 
     async def recent(self, handle: str) -> TenantConfiguration | None:
         """A snapshot no older than a second: what pages, discovery and JWKS are made from."""
