@@ -24,7 +24,8 @@ Journal = Sequence[JournalEntry]
 class Facts:
     """What is known when a login begins, and stays the same through it.
 
-    `request`: `{ip, headers, params, cookies}` of the first request; `params` are the parameters of the authorization
+    `request`: `{ip, headers, params, cookies}` of the first request, with names of headers in lower case, a list of
+    texts for each parameter and `{"value": text}` for each cookie; `params` are the parameters of the authorization
     request, also where they were pushed. `started`: epoch milliseconds. `seed`: the flow's id; it decides Math.random.
     `steps`: the authenticators that each configured step offers. `secrets`: names, never values. `scopes` and
     `authorization_details` (RFC 9396 §2): what the application asks for.

@@ -1,14 +1,14 @@
 """A module whose initial memory is what an instance of it had become: the engine and its prelude start only once.
 
 The method of Wizer. Only memory is kept, so between calls the guest may hold nothing elsewhere: its one mutable
-global is the stack pointer, which is the same between calls, and it has no start function.
+global is the stack pointer, which is the same between calls, it has no start function, and its code changes no table.
 """
 
 from collections.abc import Iterator
 
 PAGE = 4096
 WASM_PAGE = 65536
-_MEMORY, _START, _DATA, _DATA_COUNT = 5, 8, 11, 12
+_MEMORY, _GLOBAL, _START, _DATA, _DATA_COUNT = 5, 6, 8, 11, 12
 
 
 def freeze(module: bytes, memory: bytes) -> bytes:
@@ -18,6 +18,8 @@ def freeze(module: bytes, memory: bytes) -> bytes:
     for kind, body in _sections(module):
         if kind == _START:
             raise ValueError("a module with a start function cannot be frozen")
+        if kind == _GLOBAL and sum(_mutable(body)) > 1:
+            raise ValueError("a module with several mutable globals cannot be frozen")
         if kind == _MEMORY:
             body = _grown(body, len(memory) // WASM_PAGE)
         elif kind == _DATA_COUNT:
@@ -64,6 +66,17 @@ def _sections(module: bytes) -> Iterator[tuple[int, bytes]]:
         size, start = _read_unsigned(module, at + 1)
         yield module[at], module[start : start + size]
         at = start + size
+
+
+def _mutable(globals_: bytes) -> Iterator[bool]:
+    """Of each global: its type, whether it may change, and an expression: one constant and the end."""
+    count, at = _read_unsigned(globals_, 0)
+    for _ in range(count):
+        yield globals_[at + 1] == 1
+        end = _read_unsigned(globals_, at + 3)[1]
+        if globals_[at + 2] not in (0x41, 0x42) or globals_[end] != 0x0B:
+            raise ValueError("a module whose globals are integers is wanted")
+        at = end + 1
 
 
 def _grown(memories: bytes, pages: int) -> bytes:

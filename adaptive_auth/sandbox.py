@@ -1,53 +1,33 @@
 """Scripts in a WebAssembly sandbox inside this process (the first tier; `worker_pool` is the second).
 
-Each run gets a fresh instance of the frozen guest, which imports nothing: text in, text out. Fuel ends it first, and
-the same way everywhere; the epoch of the engine is the wall-clock backstop. wasmtime is imported on first use.
+Each run begins in the first state of the frozen guest (`instances`), which imports nothing: text in, text out. Fuel
+ends it first, and the same way everywhere; the epoch of the engine is the wall-clock backstop. wasmtime is imported on
+first use.
 """
 
-import ctypes
 import struct
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Self
 
 from adaptive_auth.answers import GuestAnswer, Limit, Stopped
 from adaptive_auth.compile import GuestBroken, new_engine
+from adaptive_auth.instances import CompiledScripts, Instance, Instances
 from adaptive_auth.limits import Limits
 from adaptive_auth.module_cache import compiled_guest
+from adaptive_auth.script import FILE
 from adaptive_auth.ticker import TICK_SECONDS, Ticker
 
 if TYPE_CHECKING:
-    from wasmtime import Func, Memory, Store, Trap
+    from wasmtime import Func, Trap
 
 __all__ = ["GuestAnswer", "Sandbox", "Stopped"]
 
 _REPORT = struct.Struct("<8I")
 """`report` of shim.c: state, length of answer, log lines, their bytes, heap; the addresses of input, answer, logs."""
-_ANSWERED, _RAISED = 1, 2
+_ANSWERED, _RAISED, _COMPILED = 1, 2, 5
 _REFUSED: dict[int, tuple[Limit, str]] = {3: ("memory", "out of memory"), 4: ("answer", "the answer is too large")}
-
-
-@dataclass(frozen=True, slots=True)
-class _Instance:
-    store: "Store"
-    memory: "Memory"
-    run: "Func"
-    check: "Func"
-    report: "Func"
-
-    def read(self, at: int, length: int) -> bytes:
-        """Raises Stopped where that is not inside the guest's memory."""
-        if length > self.memory.data_len(self.store) - at:
-            raise Stopped("engine", "the guest's report is malformed")
-        return ctypes.string_at(self._address() + at, length)
-
-    def write(self, at: int, data: bytes) -> None:
-        assert at + len(data) <= self.memory.data_len(self.store)
-        ctypes.memmove(self._address() + at, data, len(data))
-
-    def _address(self) -> int:
-        # Not Memory.read: the array type that it makes for every length stays in the cache of ctypes for good.
-        return ctypes.addressof(self.memory.data_ptr(self.store).contents)
 
 
 class Sandbox:
@@ -59,15 +39,13 @@ class Sandbox:
 
         self.limits = limits
         self._engine = new_engine(limits)
-        self._ready = wasmtime.Linker(self._engine).instantiate_pre(wasmtime.Module.deserialize(self._engine, code))
+        ready = wasmtime.Linker(self._engine).instantiate_pre(wasmtime.Module.deserialize(self._engine, code))
         self._ticker = Ticker(self._engine.increment_epoch)
-        store = self._new_store(limits.fuel)
-        try:
-            first = self._instance(store)
-            self._report_at = first.report(store)
+        self.instances = Instances(self._engine, ready, limits.memory_bytes)
+        self._compiled = CompiledScripts()
+        with self.instances.borrowed(limits.fuel, 1) as first:
+            self._report_at = first.report(first.store)
             self._input, self._answer, self._logs = _REPORT.unpack(first.read(self._report_at, _REPORT.size))[5:]
-        finally:
-            store.close()
 
     @classmethod
     def open(cls, limits: Limits | None = None, folder: Path | None = None, key: bytes = b"") -> Self:
@@ -86,13 +64,32 @@ class Sandbox:
 
     def run(self, given: str, script: str, *, hurried: bool = False) -> GuestAnswer:
         """Evaluate `script` with the JSON `given`; the answer of the prelude. Raises Stopped."""
-        first, second = _encoded(given), _encoded(script)
-        return self._guarded("run", first, second, self.limits.hurried_fuel if hurried else self.limits.fuel)
+        fuel = self.limits.hurried_fuel if hurried else self.limits.fuel
+        content = self._checked(given, script)[0]
+        with self._borrowed(fuel) as instance:
+            compiled = self._compiled.get(script)
+            if compiled is not None:
+                instance.write(compiled)
+            else:
+                failure = self._compile(instance, FILE, script, fuel)
+                if failure is not None:
+                    return failure
+                changes = self.instances.changes(instance)
+                if changes is not None:
+                    self._compiled.keep(script, changes)
+                # Whether it was compiled now or before makes no difference to what a run may use.
+                instance.store.set_fuel(fuel)
+            instance.write([(self._input, content + b"\0")])
+            self._call(instance, instance.run, len(content))
+            return self._answered(instance, fuel)
 
     def check(self, script: str, name: str) -> GuestAnswer:
         """Compile only; an error names the file `name`. Raises Stopped."""
-        first, second = _encoded(name), _encoded(script)
-        return self._guarded("check", first, second, self.limits.fuel)
+        fuel = self.limits.fuel
+        self._checked(name, script)
+        with self._borrowed(fuel) as instance:
+            failure = self._compile(instance, name, script, fuel)
+            return failure or GuestAnswer(True, "", (), fuel - instance.store.get_fuel())
 
     def rehearse(self) -> None:
         """Go every way once, so that nothing is loaded later; no thread is left, so the process may fork."""
@@ -111,42 +108,41 @@ class Sandbox:
 
     def close(self) -> None:
         self._ticker.close()
+        self.instances.close()
 
-    def _guarded(self, call: str, first: bytes, second: bytes, fuel: int) -> GuestAnswer:
+    def _checked(self, *texts: str) -> list[bytes]:
+        encoded = [_encoded(text) for text in texts]
+        if sum(map(len, encoded)) > self.limits.input_bytes:
+            raise Stopped("input", "the script and what it is given are too large")
+        return encoded
+
+    @contextmanager
+    def _borrowed(self, fuel: int) -> Iterator[Instance]:
         import wasmtime
 
-        if len(first) + len(second) > self.limits.input_bytes:
-            raise Stopped("input", "the script and what it is given are too large")
-        store = self._new_store(fuel)
         try:
-            instance = self._instance(store)
-            instance.write(self._input, first + b"\0" + second + b"\0")
-            function = instance.run if call == "run" else instance.check
-            try:
-                with self._ticker.running():
-                    function(store, len(first), len(second))
-            except wasmtime.Trap as trap:
-                self._explain(instance, trap)
-            return self._answered(instance, fuel)
+            ticks = int(self.limits.wall_seconds / TICK_SECONDS) + 1
+            with self.instances.borrowed(fuel, ticks) as instance, self._ticker.running():
+                yield instance
         except wasmtime.WasmtimeError as problem:
             raise Stopped("engine", str(problem)) from None
-        finally:
-            store.close()
 
-    def _new_store(self, fuel: int) -> "Store":
+    def _compile(self, instance: Instance, name: str, script: str, fuel: int) -> GuestAnswer | None:
+        """None when it compiled, otherwise the error."""
+        first, second = _encoded(name), _encoded(script)
+        instance.write([(self._input, first + b"\0" + second + b"\0")])
+        self._call(instance, instance.compile, len(first), len(second))
+        return None if self._state(instance)[0] == _COMPILED else self._answered(instance, fuel)
+
+    def _call(self, instance: Instance, function: "Func", *lengths: int) -> None:
         import wasmtime
 
-        store = wasmtime.Store(self._engine)
-        store.set_limits(memory_size=self.limits.memory_bytes, instances=1, memories=1, tables=1)
-        store.set_fuel(fuel)
-        store.set_epoch_deadline(int(self.limits.wall_seconds / TICK_SECONDS) + 1)
-        return store
+        try:
+            function(instance.store, *lengths)
+        except wasmtime.Trap as trap:
+            self._explain(instance, trap)
 
-    def _instance(self, store: "Store") -> _Instance:
-        exports = self._ready.instantiate(store).exports(store)
-        return _Instance(store, exports["memory"], exports["run"], exports["check"], exports["report"])  # type: ignore[arg-type]
-
-    def _explain(self, instance: _Instance, trap: "Trap") -> None:
+    def _explain(self, instance: Instance, trap: "Trap") -> None:
         """Returns where the trap is the end of a run that left an answer; otherwise raises Stopped."""
         from wasmtime import TrapCode
 
@@ -164,10 +160,10 @@ class Sandbox:
             self._stop(instance, *_REFUSED[state])
         self._stop(instance, "engine", code.name if code else "trap")
 
-    def _stop(self, instance: _Instance, limit: Limit, message: str) -> NoReturn:
+    def _stop(self, instance: Instance, limit: Limit, message: str) -> NoReturn:
         raise Stopped(limit, message, self._lines(instance)) from None
 
-    def _answered(self, instance: _Instance, fuel: int) -> GuestAnswer:
+    def _answered(self, instance: Instance, fuel: int) -> GuestAnswer:
         state, length = self._state(instance)[:2]
         logs = self._lines(instance)
         if state not in (_ANSWERED, _RAISED):
@@ -177,10 +173,10 @@ class Sandbox:
         text = instance.read(self._answer, length).decode("utf-8", "replace")
         return GuestAnswer(state == _ANSWERED, text, logs, fuel - instance.store.get_fuel())
 
-    def _state(self, instance: _Instance) -> tuple[int, ...]:
+    def _state(self, instance: Instance) -> tuple[int, ...]:
         return _REPORT.unpack(instance.read(self._report_at, _REPORT.size))
 
-    def _lines(self, instance: _Instance) -> tuple[str, ...]:
+    def _lines(self, instance: Instance) -> tuple[str, ...]:
         """The log, each line with two bytes of length before it. Nothing in there is trusted to be well-formed."""
         count, length = self._state(instance)[2:4]
         limit = self.limits.log_lines * (2 + 4 * self.limits.log_characters)

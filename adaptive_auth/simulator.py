@@ -1,5 +1,6 @@
 """A whole login with a script, without a server: every answer comes out of what is given."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -118,8 +119,13 @@ def _facts(given: Given) -> Facts:
     )
 
 
-def _request(given: Given, params: Any) -> dict[str, Any]:
-    return {"ip": given.ip, "headers": dict(given.headers), "params": dict(params), "cookies": dict(given.cookies)}
+def _request(given: Given, params: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "ip": given.ip,
+        "headers": {name.lower(): value for name, value in given.headers.items()},
+        "params": {name: value if isinstance(value, list) else [value] for name, value in params.items()},
+        "cookies": {name: {"value": value} for name, value in given.cookies.items()},
+    }
 
 
 _ROLES = ("hasAnyOfTheRoles", "hasAnyOfTheRolesV2", "isAnyOfTheRolesAssignedToUser")

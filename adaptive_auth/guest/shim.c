@@ -1,8 +1,9 @@
-/* The guest: QuickJS-ng behind three calls, with nothing of the outside world.
+/* The guest: QuickJS-ng behind a few calls, with nothing of the outside world.
  *
  * The module imports nothing. What the C library would ask of WASI is answered below with EBADF, and time stands still,
  * so that a run is a function of its input alone. The host starts it once, evaluates the prelude and freezes that memory;
- * each run is a fresh instance of the frozen module: write the input, call `run`, read `report`.
+ * each run begins from there: write the script, call `compile`, write what is given, call `run`, read `report`.
+ * Everything that lasts from call to call is in memory, which the host puts back; the stack pointer is exported for it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@
 #define LOG_CHARACTERS 500
 #define CHARACTER_BYTES 4
 
-enum { RUNNING, ANSWERED, RAISED, OUT_OF_MEMORY, ANSWER_TOO_LARGE };
+enum { RUNNING, ANSWERED, RAISED, OUT_OF_MEMORY, ANSWER_TOO_LARGE, COMPILED };
 
 static char input[INPUT_BYTES + 2], answer[ANSWER_BYTES], log_text[LOG_LINES * (2 + LOG_CHARACTERS * CHARACTER_BYTES)];
 
@@ -31,7 +32,7 @@ static struct {
 
 static JSRuntime *runtime;
 static JSContext *context;
-static JSValue begin_function, main_function, next_function, rejected_function;
+static JSValue begin_function, main_function, next_function, rejected_function, compiled;
 static size_t heap_limit;
 
 /* --- no world ---------------------------------------------------------------------------------------------------- */
@@ -111,6 +112,14 @@ static JSValue compile(JSContext *c, JSValueConst self, int count, JSValueConst 
   return value;
 }
 
+/* An own property, whatever the prototypes say: Object.defineProperty would cost five times as much. */
+static JSValue define(JSContext *c, JSValueConst self, int count, JSValueConst *given) {
+  JSAtom name = JS_ValueToAtom(c, given[1]);
+  int done = name ? JS_DefinePropertyValue(c, given[0], name, JS_DupValue(c, given[2]), JS_PROP_C_W_E | JS_PROP_THROW) : -1;
+  JS_FreeAtom(c, name);
+  return done < 0 ? JS_EXCEPTION : JS_UNDEFINED;
+}
+
 /* A promise that was rejected without anybody there to handle it, or is handled after all: the prelude keeps the list. */
 static void track(JSContext *c, JSValueConst promise, JSValueConst reason, bool handled, void *opaque) {
   JSValueConst given[] = {promise, reason, handled ? JS_TRUE : JS_FALSE};
@@ -170,6 +179,7 @@ EXPORT("start") int start(int heap_bytes, int stack_bytes, int length) {
   JS_AddIntrinsicRegExp(context), JS_AddIntrinsicJSON(context), JS_AddIntrinsicProxy(context);
   JS_AddIntrinsicMapSet(context), JS_AddIntrinsicTypedArrays(context), JS_AddIntrinsicPromise(context);
   offer("__halt", halt, 1), offer("__log", append_log, 1), offer("__compile", compile, 2);
+  offer("__define", define, 3);
   JSValue value = JS_Eval(context, input, length, "<prelude>", JS_EVAL_TYPE_GLOBAL);
   if (JS_IsException(value)) return raised();
   begin_function = take("__begin"), main_function = take("__main"), next_function = take("__next");
@@ -180,13 +190,23 @@ EXPORT("start") int start(int heap_bytes, int stack_bytes, int length) {
   return RUNNING;
 }
 
-/* The input is what is given, NUL, the script, NUL. Answered by the first text, not empty, of main and then of next. */
-EXPORT("run") int run(int given_length, int script_length) {
+/* The input is the name of a file, NUL, the script, NUL. What `run` evaluates from now on, if it compiles. */
+EXPORT("compile") int compile_script(int name_length, int script_length) {
+  JS_UpdateStackTop(runtime);
+  compiled = JS_Eval(context, input + name_length + 1, script_length, input, JS_EVAL_FLAG_COMPILE_ONLY);
+  if (JS_IsException(compiled)) return raised();
+  memset(input, 0, name_length + script_length + 1);
+  return report.state = COMPILED;
+}
+
+/* The input is what is given. Evaluates the compiled script; answered by the first text, not empty, of main and then next. */
+EXPORT("run") int run(int given_length) {
   JSContext *of_job;
   JS_UpdateStackTop(runtime);
+  report.state = RUNNING;
   JSValue given = JS_NewStringLen(context, input, given_length);
   if (JS_IsException(JS_Call(context, begin_function, JS_UNDEFINED, 1, &given))) return raised();
-  JSValue value = JS_Eval(context, input + given_length + 1, script_length, "script.js", JS_EVAL_TYPE_GLOBAL);
+  JSValue value = JS_EvalFunction(context, compiled);
   if (JS_IsException(value)) return raised();
   value = JS_Call(context, main_function, JS_UNDEFINED, 0, NULL);
   while (says_nothing(value)) {
@@ -194,11 +214,4 @@ EXPORT("run") int run(int given_length, int script_length) {
     value = JS_Call(context, next_function, JS_UNDEFINED, 0, NULL);
   }
   return answered(value);
-}
-
-/* The input is the name of the file, NUL, the script, NUL. */
-EXPORT("check") int check(int name_length, int script_length) {
-  JS_UpdateStackTop(runtime);
-  JSValue value = JS_Eval(context, input + name_length + 1, script_length, input, JS_EVAL_FLAG_COMPILE_ONLY);
-  return JS_IsException(value) ? raised() : (report.state = ANSWERED);
 }

@@ -20,7 +20,7 @@ function onLoginRequest(context) {
   });
 }
 """
-REQUEST = {"ip": "203.0.113.7", "headers": {"User-Agent": "Mozilla/5.0"}, "params": {}, "cookies": {}}
+REQUEST = {"ip": "203.0.113.7", "headers": {"user-agent": "Mozilla/5.0"}, "params": {}, "cookies": {}}
 ANN = {"id": "u1", "username": "ann", "domain": "PRIMARY", "tenant": "carbon.super", "identifier": "ann"}
 PASSED = {"ok": True, "subject": ANN, "authenticator": "BasicAuthenticator", "idp": "LOCAL", "request": REQUEST}
 FACTS = Facts(

@@ -37,3 +37,13 @@ def test_what_cannot_be_frozen_is_refused() -> None:
         freeze(HEAD + section(8, b"\0"), bytes(WASM_PAGE))
     with pytest.raises(ValueError, match="one memory"):
         freeze(HEAD + section(5, b"\2\0\1\0\1"), bytes(WASM_PAGE))
+
+
+def test_only_one_global_may_change() -> None:
+    constant, changing = b"\x7f\0\x41\x80\x01\x0b", b"\x7f\1\x41\0\x0b"
+    rest = section(11, b"\0")
+    assert freeze(HEAD + section(6, b"\3" + constant + changing + constant) + rest, bytes(WASM_PAGE))
+    with pytest.raises(ValueError, match="mutable globals"):
+        freeze(HEAD + section(6, b"\2" + changing + changing) + rest, bytes(WASM_PAGE))
+    with pytest.raises(ValueError, match="integers"):
+        freeze(HEAD + section(6, b"\1\x7d\1\x43\0\0\0\0\x0b") + rest, bytes(WASM_PAGE))

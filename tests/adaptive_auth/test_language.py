@@ -232,9 +232,9 @@ def test_forms_of_execute_step(call: str, options: Any, sandbox: Sandbox) -> Non
 def test_context(sandbox: Sandbox) -> None:
     request = {
         **REQUEST,
-        "headers": {"User-Agent": "Firefox"},
-        "params": {"a": ["1", "2"], "b": "3"},
-        "cookies": {"c": "d"},
+        "headers": {"user-agent": "Firefox"},
+        "params": {"a": ["1", "2"], "b": ["3"]},
+        "cookies": {"c": {"value": "d"}},
     }
     source = """function onLoginRequest(context) { sendError(null, { seen: [
       context.serviceProviderName, context.tenantDomain, context.request.ip, context.request.headers['user-agent'],

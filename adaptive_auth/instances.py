@@ -1,0 +1,207 @@
+"""Instances of the frozen guest, used again and again: each is put back to the first state byte for byte.
+
+A new instance would do as well and cost more than most scripts: some hundred page faults. What lasts between calls is
+memory alone (see `freezing`), so an instance whose memory and stack pointer are as at first is as good as new. One
+whose memory has grown is not kept.
+"""
+
+import ctypes
+import mmap
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from adaptive_auth.answers import Stopped
+
+if TYPE_CHECKING:
+    from wasmtime import Engine, Func, Global, InstancePre, Memory, Store
+
+Change = tuple[int, bytes]
+"""An address in the guest's memory, and what is there."""
+
+PAGE, BLOCK = 4096, 512
+LONG_ZEROS = 256 * 1024
+"""So many are given back to the kernel, which lays zeros there when somebody touches them: buffers and stack."""
+KEPT_BYTES = 16 << 20
+"""Of compiled scripts."""
+
+
+def _madvise() -> Callable[[int, int, int], int] | None:
+    if sys.platform != "linux":
+        return None
+    function = ctypes.CDLL(None, use_errno=True).madvise
+    function.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    return function
+
+
+madvise = _madvise()
+
+
+def forget(address: int, length: int) -> None:
+    """Make whole pages, which were zero at first, zero again."""
+    if madvise is None or madvise(address, length, mmap.MADV_DONTNEED):
+        ctypes.memset(address, 0, length)
+
+
+class Instance:
+    def __init__(self, store: "Store", ready: "InstancePre") -> None:
+        exports = ready.instantiate(store).exports(store)
+        self.store = store
+        self.compile: Func = exports["compile"]  # type: ignore[assignment]
+        self.run: Func = exports["run"]  # type: ignore[assignment]
+        self.report: Func = exports["report"]  # type: ignore[assignment]
+        self._stack_pointer: Global = exports["__stack_pointer"]  # type: ignore[assignment]
+        self._stack_begin = self._stack_pointer.value(store)
+        self._memory: Memory = exports["memory"]  # type: ignore[assignment]
+        self.size = self._memory.data_len(store)
+
+    def read(self, at: int, length: int) -> bytes:
+        """Raises Stopped where that is not inside the guest's memory."""
+        if length > self._memory.data_len(self.store) - at:
+            raise Stopped("engine", "the guest's report is malformed")
+        return ctypes.string_at(self._address() + at, length)
+
+    def write(self, changes: Sequence[Change]) -> None:
+        address = self._address()
+        for at, data in changes:
+            assert at + len(data) <= self.size
+            ctypes.memmove(address + at, data, len(data))
+
+    def has_grown(self) -> bool:
+        return self._memory.data_len(self.store) != self.size
+
+    def put_back(self, first: Sequence[Change], zeros: Sequence[tuple[int, int]]) -> bool:
+        """Everything as at first. False where that cannot be."""
+        if self.has_grown():
+            return False
+        self.write(first)
+        address = self._address()
+        for at, length in zeros:
+            forget(address + at, length)
+        self._stack_pointer.set_value(self.store, self._stack_begin)
+        return True
+
+    def _address(self) -> int:
+        # Not Memory.read: the array type that it makes for every length stays in the cache of ctypes for good.
+        return ctypes.addressof(self._memory.data_ptr(self.store).contents)
+
+
+class Instances:
+    """As many as are in use at once, and one idle one for each of them."""
+
+    def __init__(self, engine: "Engine", ready: "InstancePre", memory_bytes: int) -> None:
+        self._engine = engine
+        self._ready = ready
+        self._memory_bytes = memory_bytes
+        self._idle: list[Instance] = []
+        first = self._new()
+        self._first = first.read(0, first.size)
+        self._zeros = list(_long_zeros(self._first))
+        self._data = list(_between(self._first, self._zeros))
+        self._idle.append(first)
+
+    @contextmanager
+    def borrowed(self, fuel: int, ticks: int) -> Iterator[Instance]:
+        """One in its first state, with so much fuel and time."""
+        try:
+            instance = self._idle.pop()
+        except IndexError:
+            instance = self._new()
+        instance.store.set_fuel(fuel)
+        instance.store.set_epoch_deadline(ticks)
+        try:
+            yield instance
+        finally:
+            if instance.put_back(self._data, self._zeros):
+                self._idle.append(instance)
+            else:
+                instance.store.close()
+
+    def close(self) -> None:
+        while self._idle:
+            self._idle.pop().store.close()
+
+    def changes(self, instance: Instance) -> list[Change] | None:
+        """What is different from the first state, in blocks; None where its memory has grown as well."""
+        if instance.has_grown():
+            return None
+        now, first = instance.read(0, instance.size), self._first
+        different = [
+            at
+            for page in range(0, len(now), PAGE)
+            if now[page : page + PAGE] != first[page : page + PAGE]
+            for at in range(page, page + PAGE, BLOCK)
+            if now[at : at + BLOCK] != first[at : at + BLOCK]
+        ]
+        return [(start, now[start:end]) for start, end in _joined(different)]
+
+    def _new(self) -> Instance:
+        import wasmtime
+
+        store = wasmtime.Store(self._engine)
+        store.set_limits(memory_size=self._memory_bytes, instances=1, memories=1, tables=1)
+        store.set_epoch_deadline(1)
+        return Instance(store, self._ready)
+
+
+class CompiledScripts:
+    """What compiling a script leaves in memory, kept for the scripts used last."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, list[Change]] = OrderedDict()
+        self._bytes = 0
+        self._changing = threading.Lock()
+
+    def get(self, script: str) -> list[Change] | None:
+        with self._changing:
+            changes = self._kept.get(script)
+            if changes is not None:
+                self._kept.move_to_end(script)
+            return changes
+
+    def keep(self, script: str, changes: list[Change]) -> None:
+        with self._changing:
+            if script in self._kept:
+                return
+            self._kept[script] = changes
+            self._bytes += _size(script, changes)
+            while self._bytes > KEPT_BYTES:
+                self._bytes -= _size(*self._kept.popitem(last=False))
+
+
+def _size(script: str, changes: list[Change]) -> int:
+    return len(script) + sum(len(data) for _, data in changes)
+
+
+def _joined(blocks: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Beginnings of blocks, ascending, as runs from beginning to end."""
+    start = end = 0
+    for at in blocks:
+        if at != end:
+            if end:
+                yield start, end
+            start = at
+        end = at + BLOCK
+    if end:
+        yield start, end
+
+
+def _long_zeros(memory: bytes) -> Iterator[tuple[int, int]]:
+    """Runs of pages that are all zero: where, and how many bytes."""
+    nothing, start = bytes(PAGE), 0
+    for at in range(0, len(memory) + 1, PAGE):
+        if at == len(memory) or memory[at : at + PAGE] != nothing:
+            if at - start >= LONG_ZEROS:
+                yield start, at - start
+            start = at + PAGE
+
+
+def _between(memory: bytes, zeros: Sequence[tuple[int, int]]) -> Iterator[Change]:
+    at = 0
+    for start, length in (*zeros, (len(memory), 0)):
+        if start > at:
+            yield at, memory[at:start]
+        at = start + length
