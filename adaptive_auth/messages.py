@@ -1,4 +1,4 @@
-"""What the server and its workers say to each other: four bytes of length, then JSON or plain bytes.
+"""What the server and its workers say to each other: four bytes of length, then texts or JSON.
 
 A worker that a script has taken over may answer anything, so `parse_reply` believes nothing.
 """
@@ -9,14 +9,18 @@ import socket
 import struct
 import time
 from collections.abc import Callable
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from adaptive_auth.answers import GuestAnswer, Limit, Stopped
 from adaptive_auth.limits import Limits
 
 MAXIMUM_BYTES = 64 << 20
 """Of the compiled guest, by far the largest message."""
+Call = Literal["run", "hurry", "check"]
+_CALLS: tuple[Call, ...] = get_args(Call)
 _LENGTH = struct.Struct(">I")
+_REQUEST = struct.Struct(">BI")
+"""Which call, and how long the first of its two texts is."""
 
 
 class Malformed(Exception):
@@ -64,9 +68,16 @@ def reader(connection: socket.socket, deadline: float) -> Callable[[int], bytes]
     return read
 
 
-def request(call: str, first: str, script: str) -> bytes:
-    """`call` is `run`, `hurry` or `check`."""
-    return json.dumps([call, first, script]).encode()
+def request(call: Call, first: str, script: str) -> bytes:
+    """Raises UnicodeEncodeError."""
+    beginning = first.encode()
+    return _REQUEST.pack(_CALLS.index(call), len(beginning)) + beginning + script.encode()
+
+
+def parse_request(message: bytes) -> tuple[Call, str, str]:
+    call, length = _REQUEST.unpack_from(message)
+    middle = _REQUEST.size + length
+    return _CALLS[call], message[_REQUEST.size : middle].decode(), message[middle:].decode()
 
 
 def reply(answer: GuestAnswer | Stopped) -> bytes:

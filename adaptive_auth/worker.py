@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 from adaptive_auth import lockdown
 from adaptive_auth.answers import GuestAnswer, Stopped
 from adaptive_auth.limits import Limits
-from adaptive_auth.messages import frame, receive, reply, write_all
+from adaptive_auth.messages import frame, parse_request, receive, reply, write_all
 
 if TYPE_CHECKING:
     from adaptive_auth.sandbox import Sandbox
@@ -87,7 +87,7 @@ def _work(descriptor: int, master: int, sandbox: "Sandbox") -> NoReturn:
 
 
 def _answer(sandbox: "Sandbox", message: bytes) -> GuestAnswer | Stopped:
-    call, first, script = json.loads(message)
+    call, first, script = parse_request(message)
     try:
         if call == "check":
             return sandbox.check(script, first)

@@ -17,7 +17,7 @@ from adaptive_auth.answers import EngineUnavailable, GuestAnswer, Stopped
 from adaptive_auth.compile import GuestBroken
 from adaptive_auth.limits import Limits
 from adaptive_auth.lockdown import Lock
-from adaptive_auth.messages import Malformed, frame, parse_reply, reader, receive, request
+from adaptive_auth.messages import Call, Malformed, frame, parse_reply, reader, receive, request
 from adaptive_auth.module_cache import bare_environment, compiled_guest
 
 MARGIN_SECONDS = 2.0
@@ -148,12 +148,16 @@ class WorkerPool:
                 self._master.close()
                 self._master = None
 
-    def _ask(self, call: str, first: str, script: str) -> GuestAnswer:
+    def _ask(self, call: Call, first: str, script: str) -> GuestAnswer:
         if len(first) + len(script) > self.limits.input_bytes:
             raise Stopped("input", "the script and what it is given are too large")
+        try:
+            message = request(call, first, script)
+        except UnicodeEncodeError:
+            raise Stopped("input", "a character that is none") from None
         worker = self._take()
         try:
-            answer = self._exchange(worker, request(call, first, script))
+            answer = self._exchange(worker, message)
         except BaseException:
             self._discard(worker)
             raise
