@@ -11,10 +11,11 @@
   // ---- What this file stands on -----------------------------------------------------------------------------------
   // A script may change every built-in, in its own run only. What runs after the script began must not notice: it uses
   // these copies, no method of a prototype, no iterator (for…of, spread, array patterns) and no inherited property.
-  const { __halt: halt, __log: log, __compile: compile, __define: define } = global;
+  const { __halt: halt, __log: log, __compile: compile, __own: own, __define: define } = global;
   delete global.__halt;
   delete global.__log;
   delete global.__compile;
+  delete global.__own;
   delete global.__define;
   const { parse, stringify } = JSON;
   const { apply, construct, get: reflectGet, ownKeys, set: reflectSet, getOwnPropertyDescriptor: reflectOwn } = Reflect;
@@ -41,8 +42,6 @@
 
   const list = () => setPrototypeOf([], null); // without a prototype, so that no inherited setter sees what is added
   const add = (items, item) => { items[items.length] = item; };
-  const own = (object, name) =>
-    object !== null && object !== undefined && hasOwn(object, name) ? object[name] : undefined;
   const isObject = (value) => value !== null && typeof value === 'object';
   const isFunction = (value) => typeof value === 'function';
   const textOf = (value) => (value === null || value === undefined ? null : NativeString(value));
