@@ -327,7 +327,7 @@ def _denied(flow: OpenFlow) -> OAuthError:
     denial = flow.record.denial
     if denial is None or denial.kind != "oauth_error":
         return OAuthError("access_denied", "The person did not allow the request.")
-    return OAuthError(denial.code, denial.message or "The sign-in was denied.")
+    return OAuthError(denial.code, denial.message or "The sign-in was denied.", uri=denial.uri)
 
 
 def _is_expected(
