@@ -6,8 +6,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from adaptive_auth import lockdown
+from adaptive_auth.answers import GuestAnswer
+from adaptive_auth.sandbox import Sandbox
 from identity.cli import app
 from identity.errors import IdentityError
+from tests.adaptive_auth.conftest import needs_lock
 from tests.support.builders import Client, response_parameters
 from tests.support.in_process import InProcessServer, TimedSite, in_process_server, timed
 from tests.support.script_admin import BOTH, CLOSED, PLAIN
@@ -25,12 +29,12 @@ class TenantCli:
 
     def __init__(self, server: InProcessServer, tenant: str, folder: Path) -> None:
         self._options = ("--data", str(server.server.settings.data), "--tenant", tenant)
-        self._environment = {"IDENTITY_MASTER_KEY": server.master_key}
+        self.environment = {"IDENTITY_MASTER_KEY": server.master_key}
         self._folder = folder
         self._runner = CliRunner()
 
     def __call__(self, *arguments: str, given: str | None = None) -> Result:
-        return self._runner.invoke(app, [*arguments, *self._options], env=self._environment, input=given)
+        return self._runner.invoke(app, [*arguments, *self._options], env=self.environment, input=given)
 
     def output(self, *arguments: str, given: str | None = None) -> str:
         result = self(*arguments, given=given)
@@ -142,6 +146,56 @@ def test_a_backtest_lists_what_changes(cli: TenantCli, timed: TimedSite, client:
     )
     assert "Nothing was compared" in cli.output("script", "shadow", "report", "--application", client.client_id)
     cli.output("script", "shadow", "off", "--application", client.client_id)
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was run in this process instead of a locked worker."""
+    seen: list[str] = []
+    run = Sandbox.run
+
+    def watched(self: Sandbox, given: str, script: str, *, hurried: bool = False) -> GuestAnswer:
+        seen.append(script)
+        return run(self, given, script, hurried=hurried)
+
+    monkeypatch.setattr(Sandbox, "run", watched)
+    return seen
+
+
+@pytest.fixture
+def no_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise lockdown.LockFailed("there is no seccomp here")
+
+    monkeypatch.setattr(lockdown, "check_supported", refuse)
+
+
+@pytest.mark.parametrize("isolation", ["required", "preferred", "auto", "off"])
+def test_a_backtest_is_as_isolated_as_a_sign_in(
+    cli: TenantCli, timed: TimedSite, client: Client, in_this_process: list[str], isolation: str
+) -> None:
+    """Attack row 28: whoever can read a tenant's script into a command gives it no more than a sign-in does."""
+    needs_lock()
+    cli.environment["IDENTITY_SCRIPT_ISOLATION"] = isolation
+    with_password(begun(timed, timed.application("Plain")), timed.jane)
+    in_this_process.clear()
+    assert "1 stricter" in cli.output("script", "backtest", cli.file("closed.js", CLOSED), "--all")
+    assert bool(in_this_process) is (isolation == "off")
+
+
+@pytest.mark.parametrize("isolation", ["required", "preferred", "auto", "off"])
+def test_without_a_lock_a_command_falls_back_as_the_server_does(
+    cli: TenantCli, in_this_process: list[str], no_lock: None, isolation: str
+) -> None:
+    """There are several tenants: with `auto` scripts run in locked workers or not at all."""
+    cli.environment["IDENTITY_SCRIPT_ISOLATION"] = isolation
+    backtest = ("script", "backtest", cli.file("closed.js", CLOSED))
+    if isolation in ("preferred", "off"):
+        assert "0 sign-ins" in cli.output(*backtest)
+        assert in_this_process
+    else:
+        assert "no seccomp here" in cli.refusal(*backtest)
+        assert not in_this_process
 
 
 def test_a_denied_sign_in_is_explained(cli: TenantCli, timed: TimedSite, client: Client) -> None:
