@@ -119,7 +119,10 @@ def test_libraries_and_secrets(cli: TenantCli, client: Client) -> None:
     said += cli.output("secret", "list")
     assert "*.example.org" in said
     assert "sesame" not in said
-    cli.output("secret", "delete", "key")
+    naming = cli.file("names.js", "var s = secrets['key']; " + PLAIN)
+    cli.output("script", "save", naming, "--publish", "--application", client.client_id)
+    assert client.application.name in cli.refusal("secret", "delete", "key")
+    cli.output("secret", "delete", "key", "--force")
     assert cli.output("secret", "list") == ""
 
 
