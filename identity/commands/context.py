@@ -1,7 +1,8 @@
 """How a subcommand gets its settings and runs against the database."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import sys
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -12,6 +13,7 @@ from identity.storage.installation import check_master_key
 from identity.storage.migrations import stored_revision
 
 if TYPE_CHECKING:
+    from adaptive_auth.check import Finding
     from identity.administration.script_bundles import ScriptAdministration
 
 T = TypeVar("T")
@@ -38,6 +40,12 @@ def with_scripting(data: Path | None, work: Callable[["ScriptAdministration"], A
             trials.close()
 
     return asyncio.run(_run(settings, run))
+
+
+def tell_findings(findings: Iterable["Finding"]) -> None:
+    """What is wrong with a script, or will surprise somebody, to standard error."""
+    for finding in findings:
+        print(finding, file=sys.stderr)
 
 
 async def _run(settings: Settings, work: Callable[[Administration], Awaitable[T]]) -> T:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from identity.clock import SECOND
-from identity.commands.context import with_scripting
+from identity.commands.context import tell_findings, with_scripting
 from identity.commands.script import read_json, read_text
 
 if TYPE_CHECKING:
@@ -212,8 +212,7 @@ def _moment(at: int) -> str:
 
 
 def _tell(verified: "Verified") -> None:
-    for finding in verified.findings:
-        print(finding, file=sys.stderr)
+    tell_findings(verified.findings)
     for result in verified.failed:
         print(f"FAILED  {result.name}: {'; '.join(result.differences)}", file=sys.stderr)
 

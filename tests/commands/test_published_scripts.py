@@ -1,6 +1,7 @@
 """Scripts, libraries, secrets, backtests and explanations on the command line, on the data of a server."""
 
 import json
+from copy import copy
 from pathlib import Path
 
 import pytest
@@ -28,13 +29,20 @@ class TenantCli:
     """Commands about one tenant of a server whose data lie beside us."""
 
     def __init__(self, server: InProcessServer, tenant: str, folder: Path) -> None:
-        self._options = ("--data", str(server.server.settings.data), "--tenant", tenant)
+        self._options: tuple[str, ...] = ("--data", str(server.server.settings.data), "--tenant", tenant)
         self.environment = {"IDENTITY_MASTER_KEY": server.master_key}
         self._folder = folder
         self._runner = CliRunner()
 
     def __call__(self, *arguments: str, given: str | None = None) -> Result:
         return self._runner.invoke(app, [*arguments, *self._options], env=self.environment, input=given)
+
+    @property
+    def for_all(self) -> "TenantCli":
+        """For commands that belong to no tenant."""
+        other = copy(self)
+        other._options = self._options[:2]
+        return other
 
     def output(self, *arguments: str, given: str | None = None) -> str:
         result = self(*arguments, given=given)
@@ -103,6 +111,45 @@ def test_steps_are_set(cli: TenantCli, client: Client) -> None:
     assert "minimum acr  2" in shown
     assert "who it is" in cli.refusal("applications", "steps", client.client_id, "--step", "totp")
     assert "(of the tenant)" in cli.output("applications", "steps", client.client_id, "--clear")
+
+
+def test_steps_that_a_published_script_names_stay(cli: TenantCli, timed: TimedSite, client: Client) -> None:
+    """As over REST: whatever sets the steps, also where the tenant's take their place."""
+    one, two = ("--step", "BasicAuthenticator"), ("--step", "BasicAuthenticator", "--step", "totp")
+    cli.output("script", "save", cli.file("both.js", BOTH), "--publish", "--application", client.client_id)
+    refused = cli.refusal("applications", "steps", client.client_id, *one)
+    assert f"The script of {client.application.name} has errors." in refused
+    assert "script.js:1:72: error: the application has no step 2" in refused
+    assert "no step 2" in cli.refusal("applications", "steps", client.client_id, "--clear")
+    set_to_one = 'sign_in_steps=[{"authenticators": ["BasicAuthenticator"]}]'
+    assert "no step 2" in cli.refusal("applications", "update", client.client_id, "--set", set_to_one)
+    assert "step 2  totp" in cli.output("applications", "steps", client.client_id, *two)
+    assert with_password(begun(timed, client), timed.jane).has("totp-secret")
+
+
+def test_steps_of_the_tenant_that_published_scripts_name_stay(cli: TenantCli, timed: TimedSite, client: Client) -> None:
+    def set_tenant(*factors: str) -> tuple[str, ...]:
+        set_to = json.dumps([{"authenticators": [factor]} for factor in factors])
+        return "tenants", "update", timed.handle, "--set", f"sign_in_steps={set_to}"
+
+    of_tenant = cli.for_all
+    of_tenant.output(*set_tenant("BasicAuthenticator", "totp"))
+    cli.output("script", "save", cli.file("both.js", BOTH), "--publish")
+    assert f"The script of tenant {timed.handle} has errors." in of_tenant.refusal(*set_tenant("BasicAuthenticator"))
+    cli.output("script", "unpublish")
+    cli.output("script", "save", cli.file("both.js", BOTH), "--publish", "--application", client.client_id)
+    of_tenant.output(*set_tenant("BasicAuthenticator"))
+    of_tenant.output(*set_tenant("BasicAuthenticator", "totp"))
+    cli.output("applications", "steps", client.client_id, "--clear")
+    assert client.application.name in of_tenant.refusal(*set_tenant("BasicAuthenticator"))
+
+
+def test_warnings_about_a_script_are_told_when_its_steps_change(cli: TenantCli, client: Client) -> None:
+    noisy = cli.file("noisy.js", PLAIN + " function unused() { callElastic(); }")
+    cli.output("script", "save", noisy, "--publish", "--application", client.client_id)
+    result = cli("applications", "steps", client.client_id, "--step", "BasicAuthenticator")
+    assert "warning: callElastic" in result.stderr
+    assert "step 1  BasicAuthenticator" in result.stdout
 
 
 def test_libraries_and_secrets(cli: TenantCli, client: Client) -> None:
