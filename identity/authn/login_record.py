@@ -103,7 +103,7 @@ class LoginRecord:
     reauthenticate: bool = False
     """The running session does not answer the request (`prompt=login`, `max_age`): choosing it asks everything anew."""
     silent: bool = False
-    """Nobody may be asked (`prompt=none`): no factor begins, and no code is sent."""
+    """Nobody may be asked (`prompt=none`): no factor begins but the limit of sessions, and no code is sent."""
     trace: str = ""
     """The trace id of the whole login."""
     steps: tuple[tuple[str, ...], ...] = ()

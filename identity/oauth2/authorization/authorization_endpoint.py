@@ -144,7 +144,7 @@ class AuthorizationEndpoint:
             return await self._begin_flow(http, application, request, plan, reauthenticate=not fresh)
         if not plan.satisfied_by(session):
             # A script decides, or something is missing: only that is asked for.
-            if "none" in request.prompt and not plan.script:
+            if "none" in request.prompt and plan.needs_somebody(session):
                 raise RefusedRequest(request, OAuthError(*LOGIN_REQUIRED))
             return await self._begin_flow(http, application, request, plan, running=session)
         decision = await self._decision(http.tenant, application, request, session, request.scope)
@@ -218,8 +218,8 @@ class AuthorizationEndpoint:
             running=running,
         )
         page = "consent" if session is not None else "login"
-        # A script may find that the running session is enough: then no page is shown at all.
-        direct = by_post or (running is not None and bool(plan.script))
+        # A script, or the limit of sessions, may find that the running session is enough: then no page is shown at all.
+        direct = by_post or (running is not None and (bool(plan.script) or record.silent))
         path = f"{prefix}/oauth2/authorize/{flow.id}" if direct else f"{prefix}/{page}/{flow.id}"
         response = redirect(path)
         self._cookies.set_flow(response, flow.id, value, http.tenant.settings.flow_lifetime)
@@ -285,7 +285,7 @@ class AuthorizationEndpoint:
         require_essential_acr(request, decision.acr or session.acr)
         if allowed is None:
             question = await self._issuer.missing_consent(http.tenant, decision)
-            if question is not None and flow.record.native:
+            if question is not None and (flow.record.native or "none" in request.prompt):
                 raise RefusedRequest(request, OAuthError(*CONSENT_REQUIRED))
             if question is not None:
                 await self._flows.ask_consent(flow, question)
