@@ -248,6 +248,38 @@ def test_without_a_lock_a_command_falls_back_as_the_server_does(
         assert not in_this_process
 
 
+@pytest.mark.parametrize(
+    ("end", "line"),
+    [
+        ("fail({ errorCode: 'too_risky', errorMessage: 'Not \\u001b[2J now.' })",
+         'script said  fail "too_risky" "Not \\u001b[2J now."'),
+        ("sendError(null, { status: 'Stopped', statusMsg: 'Not from here.', email: c.currentKnownSubject.username })",
+         'script said  sendError "Stopped" "Not from here."'),
+        ("fail()", 'script said  fail "access_denied"'),
+    ],
+)  # fmt: skip
+def test_the_end_that_a_script_called_is_explained(
+    cli: TenantCli, timed: TimedSite, client: Client, end: str, line: str
+) -> None:
+    source = f"function onLoginRequest(c) {{ executeStep(1, {{ onSuccess: function () {{ {end}; }} }}); }}"
+    cli.output("script", "save", cli.file("ending.js", source), "--publish", "--application", client.client_id)
+    with_password(begun(timed, client), timed.jane)
+    event = next(event for event in timed.events() if event["type"] == "user:session:denied")
+    account = cli.output("explain", event["trace_id"]).splitlines()
+    assert account[-2:] == [line, "outcome      denied: script"]
+    assert "jane" not in cli.output("explain", event["trace_id"], "--json")
+
+
+def test_a_sign_in_that_no_script_ended_names_no_end(cli: TenantCli, timed: TimedSite, client: Client) -> None:
+    failing = "async function onLogin() {}"
+    cli.output("script", "save", cli.file("failing.js", failing), "--publish", "--application", client.client_id)
+    begun(timed, client)
+    event = next(event for event in timed.events() if event["type"] == "user:session:denied")
+    account = cli.output("explain", event["trace_id"])
+    assert "outcome      denied: nobody_identified" in account
+    assert "script said" not in account
+
+
 def test_a_denied_sign_in_is_explained(cli: TenantCli, timed: TimedSite, client: Client) -> None:
     broken = "function onLoginRequest(c) {\n  executeStep(1, { onSuccess: () => {\n    c.deep.er();\n  } });\n}"
     cli.output("script", "save", cli.file("broken.js", broken), "--publish", "--application", client.client_id)
