@@ -57,6 +57,8 @@ class Answer:
     key: str
     value: Any
     at: int
+    secret: tuple[str, ...] = ()
+    """Fields of a form whose values nobody keeps when the login has ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
