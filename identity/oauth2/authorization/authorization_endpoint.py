@@ -12,6 +12,7 @@ import msgspec
 
 from identity.authn.cookies import Cookies
 from identity.authn.login_flow import ConsentQuestion, FlowNotFound, LoginFlows, LoginRecord, OpenFlow
+from identity.authn.session_claims import session_claims
 from identity.authn.sign_in_plan import Plan, plan_of
 from identity.authn.sso_sessions import SsoSessions
 from identity.clock import SECOND, Clock
@@ -281,7 +282,11 @@ class AuthorizationEndpoint:
         if allowed is not None:
             request, scope = as_allowed(request, allowed.split())
         decision = await self._decision(http.tenant, application, request, session, scope)
-        decision = replace(decision, acr=flow.record.acr or told_acr(request, session.acr))
+        decision = replace(
+            decision,
+            acr=flow.record.acr or told_acr(request, session.acr),
+            session_claims=session_claims(flow.record, application),
+        )
         require_essential_acr(request, decision.acr or session.acr)
         if allowed is None:
             question = await self._issuer.missing_consent(http.tenant, decision)
