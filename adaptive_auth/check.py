@@ -92,7 +92,7 @@ def _dry_run(
     """To the first need, with a request like any other: finds what fails at once."""
     offered = steps if steps is not None else dict.fromkeys(range(1, 21), ("BasicAuthenticator",))
     request = {"ip": "192.0.2.1", "headers": {"user-agent": "Mozilla/5.0"}, "params": {}, "cookies": {}}
-    named = tuple(secrets) if secrets is not None else _secrets_in(script)
+    named = tuple(secrets) if secrets is not None else tuple(named_secrets(script))
     facts = Facts(
         application="application",
         tenant="carbon.super",
@@ -111,9 +111,15 @@ def _dry_run(
             yield Finding("warning", "a request without parameters reaches no step, so it is always denied")
 
 
-def _secrets_in(script: Script) -> tuple[str, ...]:
-    sources = (script.source, *script.libraries.values())
-    return tuple({name for source in sources for name in re.findall(r"\bsecrets\s*\.\s*([A-Za-z_]\w*)", source)})
+_SECRET = re.compile(r"""\bsecrets\s*(?:\?\s*)?(?:\.\s*(?:\[\s*['"])?|\[\s*['"])([A-Za-z_]\w*)""")
+
+
+def named_secrets(script: Script) -> frozenset[str]:
+    """Secrets that script and libraries write out: `secrets.name`, `secrets['name']`. A computed name is not found."""
+    without_comments = (
+        " ".join(word.text for word in words(source)) for source in (script.source, *script.libraries.values())
+    )
+    return frozenset(name for text in without_comments for name in _SECRET.findall(text))
 
 
 def _scan(

@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from adaptive_auth.answers import GuestAnswer, Stopped
 from adaptive_auth.evaluation import (
@@ -212,7 +213,14 @@ _URL = re.compile(r"(https?://[^/\\\s]|/(?![/\\])|[^/\\:\s?#]+([/?#]|$))[^\s\\]*
 
 
 def _is_url(text: str) -> bool:
-    return text.isascii() and text.isprintable() and _URL.fullmatch(text) is not None
+    if not text.isascii() or not text.isprintable() or _URL.fullmatch(text) is None:
+        return False
+    try:
+        urlsplit(text)
+    except ValueError:
+        # "http://[" and the like.
+        return False
+    return True
 
 
 _REASONS = ("script", "step_failed", "aborted", "prompt_failed", "http_failed", "nobody_identified")
@@ -236,7 +244,7 @@ def _refused(content: dict[str, Any], common: dict[str, Any]) -> Evaluation:
         raise Malformed("fail: errorCode may hold printable ASCII without quotation mark and backslash")
     if not (message is None or isinstance(message, str)) or not (uri is None or isinstance(uri, str)):
         raise Malformed("fail: errorMessage and errorURI are texts")
-    if uri is not None and not _is_url(uri):
+    if uri is not None and ('"' in uri or not _is_url(uri)):
         raise Malformed("fail: errorURI is http, https or a path of this server")
     return Refused(kind="oauth_error", reason=reason, code=code, message=message, uri=uri, **common)
 

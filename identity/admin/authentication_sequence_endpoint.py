@@ -6,13 +6,12 @@ from typing import Any
 from adaptive_auth import templates
 from identity.admin import script_bodies as bodies
 from identity.administration import applications, scripts
-from identity.administration.script_bundles import ScriptAdministration, ScriptRefused, surroundings_of, verify
+from identity.administration.published_scripts import require_fitting, source_of
+from identity.administration.script_bundles import ScriptAdministration
 from identity.administration.scripts import Owner
-from identity.administration.sign_in_rules import steps_problem
 from identity.authn.api_access import ApiAccess, Caller
 from identity.domain.tenants import SignInStep
 from identity.errors import IdentityError
-from identity.storage.scripts import find_bundle
 from identity.web.json_bodies import read_body
 from identity.web.messages import Request, Response, json_response
 
@@ -41,7 +40,7 @@ class AuthenticationSequenceEndpoint:
             await scripts.unpublish(self._administered, owner, by=caller)
             return await self._shown(await self._owner(request))
         steps = bodies.steps_of(body)
-        await self._require_fitting_script(owner, steps, body.script)
+        await require_fitting(self._scripting, owner, steps, body.script)
         await self._set_steps(owner, steps, body.minimum_acr)
         if body.script is not None:
             await self._publish(await self._owner(request), body.script, "", "", caller)
@@ -97,29 +96,9 @@ class AuthenticationSequenceEndpoint:
             client_id = owner.application.client_id
             await applications.update_application(self._administered, owner.tenant, client_id, changes)
 
-    async def _require_fitting_script(
-        self, owner: Owner, steps: tuple[SignInStep, ...] | None, script: str | None
-    ) -> None:
-        """Before anything is written: the script that will decide names only steps that will be there."""
-        if steps is not None and (problem := steps_problem(steps)) is not None:
-            raise IdentityError("invalid_application", problem)
-        source = script if script is not None else await self._source(owner)
-        if not source.strip():
-            return
-        around = await surroundings_of(self._administered, owner.tenant, owner.application, steps)
-        verified = await verify(self._scripting.trials, owner.tenant, source, "", around)
-        if verified.errors:
-            raise ScriptRefused(verified.findings)
-
-    async def _source(self, owner: Owner) -> str:
-        if not owner.published:
-            return ""
-        document = await find_bundle(self._administered.database, owner.tenant.id, owner.published)
-        return "" if document is None else str(json.loads(document)["source"])
-
     async def _shown(self, owner: Owner) -> Response:
         version = await scripts.published_version(self._administered, owner)
-        return json_response(200, bodies.shown_sequence(owner, version, await self._source(owner)))
+        return json_response(200, bodies.shown_sequence(owner, version, await source_of(self._administered, owner)))
 
     async def _owner(self, request: Request) -> Owner:
         return await scripts.owner_by_id(self._administered, request.tenant.tenant, request.path_values["id"])

@@ -18,6 +18,7 @@ _PARAMETERS = {
     "scopes": _PAGED,
     "script_diff": ("from*", "to*"),
     "tenant_script_diff": ("from*", "to*"),
+    "script_secret_delete": ("force",),
 }
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 

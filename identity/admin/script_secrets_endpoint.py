@@ -66,12 +66,24 @@ class ScriptSecretsEndpoint:
         return json_response(200, bodies.shown_secret(secret, type))
 
     async def delete(self, request: Request) -> Response:
+        """`force=true`: also where a published script names it."""
         caller = await self._access.require(request)
         _type(request)
         await administration.delete_secret(
-            self._administered, request.tenant.tenant, request.path_values["name"], by=caller
+            self._administered,
+            request.tenant.tenant,
+            request.path_values["name"],
+            force=_flag(request, "force"),
+            by=caller,
         )
         return Response(204)
+
+
+def _flag(request: Request, name: str) -> bool:
+    value = request.query().get(name, "false")
+    if value not in ("true", "false"):
+        raise IdentityError("invalid_request", f"{name} is true or false.")
+    return value == "true"
 
 
 def _type(request: Request) -> str:

@@ -68,9 +68,9 @@ def result_json(result: CaseResult) -> dict[str, Any]:
 class ScriptRefused(IdentityError):
     """`findings` say where the errors are."""
 
-    def __init__(self, findings: Collection[Finding]) -> None:
+    def __init__(self, findings: Collection[Finding], whose: str = "The script") -> None:
         lines = [str(finding) for finding in findings if finding.level == "error"]
-        super().__init__("invalid_script", "\n".join(["The script has errors.", *lines[:20]]))
+        super().__init__("invalid_script", "\n".join([f"{whose} has errors.", *lines[:20]]))
         self.findings = tuple(findings)
         self.more = {"findings": [finding_json(finding) for finding in self.findings]}
 
@@ -99,9 +99,11 @@ async def surroundings_of(
     application: Application | None,
     steps: tuple[SignInStep, ...] | None = None,
 ) -> Surroundings:
-    """As they are now; `application` None: the tenant's own. `steps`: those that are about to be set."""
+    """As they are now; `application` None: the tenant's own. `steps`: those that are about to be set; empty for the
+    tenant's."""
     if steps is None:
-        steps = (application.sign_in_steps if application is not None else ()) or tenant.settings.sign_in_steps
+        steps = application.sign_in_steps if application is not None else ()
+    steps = steps or tenant.settings.sign_in_steps
     libraries = await list_libraries(administration.database, tenant.id)
     return Surroundings(
         steps={number: step.authenticators for number, step in enumerate(steps, 1)},

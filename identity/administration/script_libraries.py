@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from identity.administration.context import Administration
+from identity.administration.published_scripts import list_published, owners_with_library
 from identity.administration.script_bundles import (
     LIBRARY_NAME,
     MAXIMUM_SOURCE,
@@ -17,7 +18,7 @@ from identity.administration.script_bundles import (
     surroundings_of,
     verify,
 )
-from identity.administration.scripts import Owner, current_of, insert_bundle_of, point_to
+from identity.administration.scripts import Owner, insert_bundle_of, point_to
 from identity.authn.api_access import Caller
 from identity.domain.events import Event, EventType
 from identity.domain.tenants import Tenant
@@ -66,7 +67,7 @@ async def put_library(
     if present is None and len(await scripts.list_libraries(administration.database, tenant.id)) >= MAXIMUM_LIBRARIES:
         raise IdentityError("too_many_libraries", f"A tenant has at most {MAXIMUM_LIBRARIES} libraries.", status=409)
     await _require_compiling(scripting, tenant, name, source)
-    users = [await _verified(scripting, each, name, source) for each in await _published(administration, tenant)]
+    users = [await _verified(scripting, each, name, source) for each in await list_published(administration, tenant)]
     affected = [user for user in users if user is not None]
     library = ScriptLibrary(
         name=name,
@@ -88,10 +89,9 @@ async def delete_library(
 ) -> None:
     """Refused while a published script requires it. Raises IdentityError."""
     await require_library(administration, tenant, name)
-    for owner, version in await _published(administration, tenant):
-        around = await surroundings_of(administration, tenant, owner.application)
-        if name in bundle(version.source, around.libraries)[0].libraries:
-            raise IdentityError("in_use", f"The published script of {owner.name} requires {name}.", status=409)
+    owners = await owners_with_library(administration, tenant, name)
+    if owners:
+        raise IdentityError("in_use", f"The published script of {', of '.join(owners)} requires {name}.", status=409)
     async with administration.database.transaction() as transaction:
         await scripts.delete_library(transaction, tenant.id, name)
         await _record(transaction, administration, tenant, EventType.SCRIPT_LIBRARY_DELETED, name, by)
@@ -136,26 +136,6 @@ async def _verified(
 def _with_library(around: Surroundings, name: str, source: str) -> Surroundings:
     libraries: Mapping[str, str] = {**around.libraries, name: source}
     return replace(around, libraries=libraries)
-
-
-async def _published(administration: Administration, tenant: Tenant) -> list[tuple[Owner, ScriptVersion]]:
-    """Every owner whose script decides now, with its version."""
-    by_owner: dict[str, list[ScriptVersion]] = {}
-    for version in await scripts.list_published_versions(administration.database, tenant.id):
-        by_owner.setdefault(version.application, []).append(version)
-    fresh = await tenants.find_tenant(administration.database, tenant.handle) or tenant
-    found: list[tuple[Owner, ScriptVersion]] = []
-    for key, versions in by_owner.items():
-        application = (
-            await applications.find_application_by_id(administration.database, tenant.id, key) if key else None
-        )
-        if key and application is None:
-            continue
-        owner = Owner(fresh, application)
-        current = current_of(owner, versions)
-        if current is not None:
-            found.append((owner, current))
-    return found
 
 
 async def _bundle_anew(transaction: Transaction, administration: Administration, user: _User, now: int) -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from identity.administration.context import Administration
+from identity.administration.published_scripts import owners_with_secret
 from identity.authn.api_access import Caller
 from identity.authn.sign_in_scripts import secret_context
 from identity.domain.events import Event, EventType
@@ -70,9 +71,17 @@ async def put_secret(
     return secret
 
 
-async def delete_secret(administration: Administration, tenant: Tenant, name: str, *, by: Caller | None = None) -> None:
-    """A script that still names it fails from then on, and so denies. Raises IdentityError."""
+async def delete_secret(
+    administration: Administration, tenant: Tenant, name: str, *, force: bool = False, by: Caller | None = None
+) -> None:
+    """Refused while a published script names it, unless forced: such a script fails from then on, and so denies.
+
+    Raises IdentityError.
+    """
     await require_secret(administration, tenant, name)
+    owners = [] if force else await owners_with_secret(administration, tenant, name)
+    if owners:
+        raise IdentityError("in_use", f"The published script of {', of '.join(owners)} names {name}.", status=409)
     async with administration.database.transaction() as transaction:
         await scripts.delete_secret(transaction, tenant.id, name)
         await touch_tenant(transaction, tenant.id)

@@ -156,6 +156,9 @@ def _history_of(recording: Recording) -> _History:
     history = _History(recording)
     left = set(range(len(recording.entries)))
     for answer in recording.journal:
+        if answer.secret:
+            # What was typed is not there any more, so nothing is known of what follows from it.
+            continue
         attempt = _attempt_of(answer.key, answer.value, recording.entries, left)
         if attempt is not None:
             left = {place for place in left if place > attempt or recording.entries[place].step != _step_of(answer.key)}
@@ -247,6 +250,8 @@ def _open(history: _History, before: str, operation: Operation, facts: Facts) ->
         if recording.reason == "too_many_failures" and any(entry.step == number for entry in recording.entries):
             return Outcome("same", before, "denied (too_many_failures)")
         return _asks_more(recording, before, number, allowed)
+    if any(answer.secret and answer.key == operation.key for answer in recording.journal):
+        return Outcome("unknown", before, "not known", f"secrets typed into {_question(operation)} are not kept")
     return Outcome("unknown", before, "not known", f"the recording has no answer to {_question(operation)}")
 
 

@@ -4,12 +4,13 @@ from identity.authn.consent import Consents
 from identity.authn.consent_details import shown_details, shown_resources
 from identity.authn.login_flow import FlowNotFound, LoginFlows, OpenFlow
 from identity.authn.people import People
+from identity.authn.session_claims import session_claims
 from identity.authn.shown_application import shown_application
 from identity.domain.applications import Application
 from identity.domain.sessions import SsoSession
 from identity.storage import applications
 from identity.storage.database import Database
-from identity.tokens.claims import CLAIMS_OF_SCOPE
+from identity.tokens.claims import CLAIMS_OF_SCOPE, with_session_claims
 from identity.web.messages import Request, Response, redirect
 from identity.web.pages import PageResponses
 from userstores.spi import StoreUnavailable
@@ -27,7 +28,7 @@ class ConsentPages:
 
     async def show(self, request: Request) -> Response:
         flow, session, application = await self._open(request)
-        claims = await self._claims(request, session)
+        claims = with_session_claims(await self._claims(request, session), session_claims(flow.record, application))
         question = flow.record.question
         assert question is not None
         return self._pages.respond(

@@ -18,6 +18,7 @@ from identity.authn.people import People
 from identity.authn.session_state import SessionStates
 from identity.authn.shadow import Shadow
 from identity.authn.sso_sessions import SsoSessions
+from identity.authn.typed_secrets import without_secrets
 from identity.domain.events import Event, EventType
 from identity.domain.sessions import SessionId, SsoSession, factors_text
 from identity.secrets import Sealer
@@ -67,6 +68,8 @@ class LoginEnd:
 
         Raises StoreUnavailable.
         """
+        # Nothing runs again: from here on nobody needs what was typed into secret fields.
+        course.record = without_secrets(course.record)
         end = await self._done(batch, course, browser) if course.record.verdict == "done" else End(None)
         if course.record.verdict == "denied":
             await self._record_denial(batch, course)

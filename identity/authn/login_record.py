@@ -57,6 +57,8 @@ class Answer:
     key: str
     value: Any
     at: int
+    secret: tuple[str, ...] = ()
+    """Fields of a form whose values nobody keeps when the login has ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +105,7 @@ class LoginRecord:
     reauthenticate: bool = False
     """The running session does not answer the request (`prompt=login`, `max_age`): choosing it asks everything anew."""
     silent: bool = False
-    """Nobody may be asked (`prompt=none`): no factor begins, and no code is sent."""
+    """Nobody may be asked (`prompt=none`): no factor begins but the limit of sessions, and no code is sent."""
     trace: str = ""
     """The trace id of the whole login."""
     steps: tuple[tuple[str, ...], ...] = ()

@@ -14,6 +14,7 @@ from identity.authn.authenticators import (
     BASIC,
     PASSKEY,
     RECOVERY_CODE,
+    SESSION_LIMIT,
     Attempt,
     Authenticator,
     Begun,
@@ -70,7 +71,7 @@ class LoginSteps:
             course.deny(Denial(reason=f"no_usable_factor:{','.join(pending.authenticators)}"))
             return
         course.change(pending=replace(pending, authenticators=tuple(usable), enrolling=enrolling))
-        if course.record.silent:
+        if course.record.silent and usable != [SESSION_LIMIT]:
             return
         first = next((name for name in usable if name == BASIC), usable[0])
         if enrolling and len(usable) > 1:

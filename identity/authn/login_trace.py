@@ -11,7 +11,7 @@ import msgspec
 
 from adaptive_auth.journal import Entry
 from identity.authn.login_course import Course
-from identity.authn.login_record import LoginRecord
+from identity.authn.login_record import Denial, LoginRecord
 from identity.clock import DAY, SECOND
 from identity.domain.tenants import TenantId
 from identity.secrets import Sealer
@@ -24,6 +24,7 @@ from identity.storage.login_traces import (
 )
 from identity.storage.write_batch import WriteBatch
 
+MAXIMUM_MESSAGE = 500
 _OUTCOMES = frozenset({"ok", "timeout", "status"})
 _OPEN_ANSWERS = (bool, int, float, type(None))
 """Kinds of answers that are told as they are: whether, how many, how long. Texts are not."""
@@ -83,6 +84,7 @@ def trace_of(course: Course) -> dict[str, Any]:
         "ended": course.now / SECOND,
         "outcome": record.verdict or "open",
         "reason": record.denial.reason if record.denial is not None else "",
+        "end": _end(record.denial),
         "address": course.request.address,
         "policy": {
             "steps": [list(step) for step in record.steps],
@@ -107,6 +109,16 @@ def short(document: dict[str, Any]) -> list[str]:
             said.append(f"step {event['step']}: {event['factor']} {event['outcome']}")
     said.append({"done": "signed in", "denied": "not signed in"}.get(document["outcome"], "not finished"))
     return said
+
+
+def _end(denial: Denial | None) -> dict[str, str] | None:
+    """Which of its ends a script called, and with what; None where it called none. `fail` stands for `deny` too; of
+    what `sendError` was given, only what WSO2's error page shows."""
+    if denial is None or denial.reason != "script":
+        return None
+    if denial.kind == "error_page":
+        return {"called": "sendError", "code": denial.parameters.get("status", ""), "message": denial.message}
+    return {"called": "fail", "code": denial.code, "message": denial.message[:MAXIMUM_MESSAGE]}
 
 
 def _steps(entries: Iterable[Entry]) -> Iterable[dict[str, Any]]:

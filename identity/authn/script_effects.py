@@ -11,6 +11,7 @@ from identity.authn.people import People
 from identity.authn.script_answers.claims import attribute_of
 from identity.authn.script_answers.cookies import protected
 from identity.authn.script_facts import OUR_COOKIES
+from identity.authn.session_claims import may_be_set
 from identity.domain.deliveries import DeliveryKind
 from identity.domain.events import Event, EventType
 from identity.domain.users import SubjectId
@@ -81,9 +82,10 @@ class ScriptEffects:
                 self._header(course, effect)
             case "claim":
                 await self._claim(course, effect)
-            case "session_claim" | "remote_claim" | "acr":
-                # Kept by the script itself; the level is read at its end.
-                pass
+            case "session_claim":
+                # Read at the end of the sign-in, as the level is.
+                if not may_be_set(effect, course.record.subject, course.application):
+                    self._say(course, f"a claim that a script may not set for a sign-in: {effect['claim'][:100]}")
 
     async def _mail(self, course: Course, effect: dict[str, Any], place: int) -> None:
         subject = await self._people.subject(course.request.tenant, effect["user"])

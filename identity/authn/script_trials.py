@@ -1,19 +1,21 @@
 """Runs of scripts that nobody's login waits for: checks and tests at save, simulations, backtests.
 
 On a server each single run takes its turn in the lane, as the caller's tenant and within the lane's limits, so logins
-go first wherever both wait. The command line has an engine of its own.
+go first wherever both wait. The command line has an engine of its own, under the same rule about isolation.
 """
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
-from adaptive_auth.answers import GuestAnswer
+from adaptive_auth.answers import EngineUnavailable, GuestAnswer
 from adaptive_auth.check import CheckingEngine
+from adaptive_auth.compile import GuestBroken
+from adaptive_auth.isolation import OpenedEngine
 from adaptive_auth.lane import Refused
 from identity.authn.script_runner import ScriptRunner
 from identity.domain.tenants import TenantId
@@ -107,16 +109,38 @@ class _LaneEngine:
 
 
 class OwnEngineTrials:
-    """For the command line: an engine in this process, opened when first needed. `open_engine` blocks."""
+    """For the command line: an engine of its own, opened when first needed. `open_engine` blocks (see
+    `isolation.opener`); `refusal` says why no script runs in what was opened, or nothing."""
 
-    def __init__(self, open_engine: Callable[[], CheckingEngine]) -> None:
+    def __init__(
+        self, open_engine: Callable[[], OpenedEngine], refusal: Callable[[OpenedEngine], Awaitable[str]]
+    ) -> None:
         self._open_engine = open_engine
-        self._engine: CheckingEngine | None = None
+        self._refusal = refusal
+        self._opened: OpenedEngine | None = None
 
     async def run(self, tenant: TenantId, work: Callable[[CheckingEngine], T]) -> T:
-        if self._engine is None:
-            self._engine = await asyncio.to_thread(self._open_engine)
-        return await asyncio.to_thread(work, self._engine)
+        if self._opened is None:
+            self._opened = await self._open()
+        try:
+            return await asyncio.to_thread(work, self._opened.engine)
+        except EngineUnavailable as problem:
+            raise _busy(str(problem)) from None
+
+    async def _open(self) -> OpenedEngine:
+        try:
+            opened = await asyncio.to_thread(self._open_engine)
+        except (EngineUnavailable, GuestBroken) as problem:
+            raise _busy(str(problem)) from None
+        refusal = await self._refusal(opened)
+        if refusal:
+            opened.engine.close()
+            raise _busy(refusal)
+        return opened
+
+    def close(self) -> None:
+        if self._opened is not None:
+            self._opened.engine.close()
 
 
 def _busy(reason: str) -> IdentityError:

@@ -37,9 +37,10 @@ from identity.authn.script_answers import ScriptAnswers
 from identity.authn.script_effects import ScriptEffects
 from identity.authn.script_facts import request_facts, shown_person
 from identity.authn.script_http import ScriptHttp
-from identity.authn.script_prompts import prompt_answers
+from identity.authn.script_prompts import prompt_answers, secret_fields
 from identity.authn.sign_in_plan import Plan, entries_of_session
 from identity.authn.sign_in_scripts import SignInScripts
+from identity.authn.typed_secrets import told_without_secrets
 from identity.domain.sessions import SsoSession
 from identity.errors import Unavailable
 from identity.telemetry import Log, Metrics
@@ -168,6 +169,7 @@ class ScriptedSteps:
 
     def _fail(self, course: Course, reason: str) -> None:
         """Every failure of a script denies, and is seen: in the log, the trace, the event and the metric."""
+        reason = told_without_secrets(_state(course.record), reason)
         self._log.warning(
             "sign-in script denied a login", reason=reason[:500], trace_id=course.request.trace_id,
             application=course.record.application,
@@ -286,7 +288,8 @@ class ScriptedSteps:
         assert pending is not None
         course.change(pending=None)
         answers = prompt_answers(pending.data, dict(form))
-        add_answer(course, pending.key, {"ok": True, "request": request_facts(course.request, answers)})
+        value = {"ok": True, "request": request_facts(course.request, answers)}
+        add_answer(course, pending.key, value, secret=secret_fields(pending.data))
 
     def abort(self, course: Course, pending: Pending) -> bool:
         """The person gave up. True: the step has a callback for that, so the script says what is next."""
@@ -310,9 +313,9 @@ class ScriptedSteps:
         return True
 
 
-def add_answer(course: Course, key: str, value: Any) -> None:
+def add_answer(course: Course, key: str, value: Any, *, secret: tuple[str, ...] = ()) -> None:
     state = _state(course.record)
-    answer = Answer(key=key, value=value, at=course.now // MILLISECOND)
+    answer = Answer(key=key, value=value, at=course.now // MILLISECOND, secret=secret)
     course.change(script=replace(state, journal=(*state.journal, answer), http_begun=-1))
 
 

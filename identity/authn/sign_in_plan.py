@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from adaptive_auth.journal import Entry
 from adaptive_auth.steps import Definition, Step
 from identity.authn.assurance import SINGLE_FACTOR, reaches
-from identity.authn.authenticators import BASIC, EMAIL_CODE, IDENTIFIER, PASSKEY, RECOVERY_CODE, TOTP
+from identity.authn.authenticators import BASIC, EMAIL_CODE, IDENTIFIER, PASSKEY, RECOVERY_CODE, SESSION_LIMIT, TOTP
 from identity.domain.applications import Application
 from identity.domain.sessions import SsoSession
 from identity.storage.configuration import TenantConfiguration
@@ -39,6 +39,15 @@ class Plan:
             and len(entries_of_session(self.steps, session)) == len(self.steps)
             and reaches(session.acr, self.wanted_acr)
         )
+
+    def needs_somebody(self, session: SsoSession) -> bool:
+        """Whether the rest surely takes a person. A script has to be asked, a limit of sessions has to be counted."""
+        if self.script:
+            return False
+        shown = {entry.step for entry in entries_of_session(self.steps, session)}
+        missing = [step for number, step in enumerate(self.steps, 1) if number not in shown]
+        counted = all(step == (SESSION_LIMIT,) for step in missing)
+        return not shown or not counted or not reaches(session.acr, self.wanted_acr)
 
 
 def plan_of(tenant: TenantConfiguration, application: Application | None, acr_values: tuple[str, ...] = ()) -> Plan:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from identity.commands.context import with_administration
+from identity.commands.context import tell_findings, with_administration, with_scripting
 
 app = typer.Typer(help="Applications: list, register, change, new secret, delete.", no_args_is_help=True)
 
@@ -93,17 +93,17 @@ def create(
 @app.command()
 def update(client_id: ClientId, setting: Setting = None, tenant: Tenant = "root", data: Data = None) -> None:
     """Change settings of an application."""
-    from identity.administration import applications
+    from identity.administration.published_scripts import change_application
 
     changes = parse_settings(setting or [])
     if not changes:
         raise typer.BadParameter("say what to change with --set name=value")
 
-    async def work(administration: Any) -> None:
-        place = await administration.tenant(tenant)
-        await applications.update_application(administration, place.tenant, client_id, changes)
+    async def work(scripting: Any) -> Any:
+        place = await scripting.administration.tenant(tenant)
+        return await change_application(scripting, place.tenant, client_id, changes)
 
-    with_administration(data, work)
+    tell_findings(with_scripting(data, work))
     print(f"Changed {client_id}.")
 
 
@@ -119,8 +119,9 @@ def steps(
     tenant: Tenant = "root",
     data: Data = None,
 ) -> None:
-    """Show, or set, the steps of an application's sign-in."""
+    """Show, or set, the steps of an application's sign-in. Its published script must still fit."""
     from identity.administration import applications
+    from identity.administration.published_scripts import change_application
 
     changes: dict[str, Any] = {}
     if step or clear:
@@ -128,13 +129,14 @@ def steps(
     if minimum_acr is not None:
         changes["minimum_acr"] = minimum_acr
 
-    async def work(administration: Any) -> Any:
-        place = await administration.tenant(tenant)
-        if changes:
-            await applications.update_application(administration, place.tenant, client_id, changes)
-        return place, await applications.require_application(administration, place.tenant, client_id)
+    async def work(scripting: Any) -> Any:
+        place = await scripting.administration.tenant(tenant)
+        findings = await change_application(scripting, place.tenant, client_id, changes) if changes else ()
+        application = await applications.require_application(scripting.administration, place.tenant, client_id)
+        return place, application, findings
 
-    place, application = with_administration(data, work)
+    place, application, findings = with_scripting(data, work)
+    tell_findings(findings)
     own = application.sign_in_steps
     for number, one in enumerate(own or place.settings.sign_in_steps, 1):
         print(f"step {number}  {' or '.join(one.authenticators)}{'' if own else '  (of the tenant)'}")

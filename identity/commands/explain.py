@@ -85,6 +85,11 @@ def account(document: dict[str, Any]) -> list[str]:
     ]
     if document["effects"]:
         lines.append("effects      " + ", ".join(str(kind) for kind in document["effects"]))
+    end = document.get("end")
+    if end is not None:
+        # What a script says may hold what a request said: no control character of it reaches the terminal.
+        said = " ".join(json.dumps(end[name], ensure_ascii=False) for name in ("code", "message") if end[name])
+        lines.append(f"script said  {end['called']} {said}".rstrip())
     reason = f": {document['reason']}" if document["reason"] else ""
     return [*lines, f"outcome      {document['outcome']}{reason}"]
 

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from identity.commands.context import with_administration
-from identity.commands.script import read_text, sandbox
+from identity.commands.context import with_administration, with_scripting
+from identity.commands.script import read_text
 
 app = typer.Typer(help="Libraries of sign-in scripts: list, show, save, delete.", no_args_is_help=True)
 
@@ -50,18 +50,15 @@ def save(
     data: Data = None,
 ) -> None:
     """Add or change a library. Published scripts that require it are tested and bundled anew, all or none."""
-    from identity.administration.script_bundles import ScriptAdministration
     from identity.administration.script_libraries import put_library
-    from identity.authn.script_trials import OwnEngineTrials
 
     source = read_text(file)
 
-    async def work(administration: Any) -> Any:
-        place = await administration.tenant(tenant)
-        scripting = ScriptAdministration(administration, OwnEngineTrials(sandbox))
+    async def work(scripting: Any) -> Any:
+        place = await scripting.administration.tenant(tenant)
         return await put_library(scripting, place.tenant, name, source, description=description)
 
-    _, bundled = with_administration(data, work)
+    _, bundled = with_scripting(data, work)
     for owner in bundled:
         print(f"bundled anew: the script of {owner}")
     print(f"Saved {name}.")

@@ -61,7 +61,7 @@ def _operation(route: Route, method: str) -> dict[str, Any]:
     parameters = [
         {"name": name.rstrip("*"), "in": "query", "required": name.endswith("*"), "schema": {"type": "string"}}
         for name in route.parameters
-        if method == "GET"
+        if method in ("GET", "DELETE")
     ]
     for name in re.findall(r"\{([a-z_]+)\}", route.path):
         parameters.append({"name": name, "in": "path", "required": True, "schema": {"type": "string"}})

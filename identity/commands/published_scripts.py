@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from identity.clock import SECOND
-from identity.commands.context import with_administration
-from identity.commands.script import read_json, read_text, sandbox
+from identity.commands.context import tell_findings, with_scripting
+from identity.commands.script import read_json, read_text
 
 if TYPE_CHECKING:
     from identity.administration.backtests import Compared, Summary
@@ -212,8 +212,7 @@ def _moment(at: int) -> str:
 
 
 def _tell(verified: "Verified") -> None:
-    for finding in verified.findings:
-        print(finding, file=sys.stderr)
+    tell_findings(verified.findings)
     for result in verified.failed:
         print(f"FAILED  {result.name}: {'; '.join(result.differences)}", file=sys.stderr)
 
@@ -224,13 +223,10 @@ def _with_owner(
     client_id: str,
     work: "Callable[[ScriptAdministration, Owner], Awaitable[T]]",
 ) -> T:
-    from identity.administration.script_bundles import ScriptAdministration
     from identity.administration.scripts import owner_of
-    from identity.authn.script_trials import OwnEngineTrials
 
-    async def run(administration: Any) -> T:
-        place = await administration.tenant(tenant)
-        owner = await owner_of(administration, place.tenant, client_id)
-        return await work(ScriptAdministration(administration, OwnEngineTrials(sandbox)), owner)
+    async def run(scripting: "ScriptAdministration") -> T:
+        place = await scripting.administration.tenant(tenant)
+        return await work(scripting, await owner_of(scripting.administration, place.tenant, client_id))
 
-    return with_administration(data, run)
+    return with_scripting(data, run)

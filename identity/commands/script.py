@@ -156,11 +156,15 @@ def sandbox() -> "Sandbox":
     from adaptive_auth.compile import GuestBroken
     from adaptive_auth.sandbox import Sandbox
 
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     try:
-        return Sandbox.open(folder=cache / "identity-scripts")
+        return Sandbox.open(folder=engine_folder())
     except GuestBroken as problem:
         raise _refused(f"Scripts cannot run here: {problem}.") from None
+
+
+def engine_folder() -> Path:
+    """In the cache of whoever runs the command: the server's own must belong to the server's user alone."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "identity-scripts"
 
 
 def _refused(public: str) -> IdentityError:

@@ -53,13 +53,20 @@ def set_secret(
 
 
 @app.command()
-def delete(name: Name, tenant: Tenant = "root", data: Data = None) -> None:
-    """Delete a secret; scripts that still name it fail."""
+def delete(
+    name: Name,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also where a published script names it: it will fail.")
+    ] = False,
+    tenant: Tenant = "root",
+    data: Data = None,
+) -> None:
+    """Delete a secret that no published script names."""
     from identity.administration.script_secrets import delete_secret
 
     async def work(administration: Any) -> None:
         place = await administration.tenant(tenant)
-        await delete_secret(administration, place.tenant, name)
+        await delete_secret(administration, place.tenant, name, force=force)
 
     with_administration(data, work)
     print(f"Deleted {name}.")

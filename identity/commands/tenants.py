@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from identity.commands.applications import parse_settings
-from identity.commands.context import with_administration
+from identity.commands.context import tell_findings, with_administration, with_scripting
 
 app = typer.Typer(help="Tenants: list, create, change, switch off and on.", no_args_is_help=True)
 
@@ -35,11 +35,16 @@ def create(handle: Handle, data: Data = None) -> None:
 
 @app.command()
 def update(handle: Handle, setting: Setting, data: Data = None) -> None:
-    """Change settings of a tenant."""
-    from identity.administration import tenants
+    """Change settings of a tenant. Published scripts that run with its steps must still fit."""
+    from identity.administration.published_scripts import change_tenant
+    from identity.administration.tenants import require_tenant
 
     values: dict[str, Any] = parse_settings(setting)
-    with_administration(data, lambda a: tenants.set_tenant_settings(a, handle, values))
+
+    async def work(scripting: Any) -> Any:
+        return await change_tenant(scripting, await require_tenant(scripting.administration, handle), values)
+
+    tell_findings(with_scripting(data, work))
     print(f"Changed {handle}.")
 
 

@@ -5,13 +5,22 @@ from identity.web.messages import Headers
 
 
 class OAuthError(IdentityError):
-    """RFC 6749 §5.2 and its relatives. `headers` go with the answer (WWW-Authenticate)."""
+    """RFC 6749 §5.2 and its relatives. `headers` go with the answer (WWW-Authenticate); `uri` is a page about the
+    error, an absolute address or a path of this host."""
 
     def __init__(
-        self, code: str, public: str, *, detail: str = "", status: int = 400, headers: Headers | None = None
+        self,
+        code: str,
+        public: str,
+        *,
+        detail: str = "",
+        status: int = 400,
+        headers: Headers | None = None,
+        uri: str = "",
     ) -> None:
         super().__init__(code, public, detail=detail, status=status)
         self.headers: Headers = headers or []
+        self.uri = uri
 
 
 class ExactRefusal(OAuthError):

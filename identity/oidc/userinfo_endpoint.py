@@ -13,9 +13,11 @@ from identity.tokens.bearer import BearerError, require_bearer
 from identity.tokens.claims import (
     names_of_scope,
     open_claims,
+    open_session_claims,
     requested_names,
     seal_claims,
     select_claims,
+    with_session_claims,
 )
 from identity.tokens.issuer import default_audience
 from identity.tokens.reader import AccessToken, TokenReader
@@ -96,13 +98,15 @@ class UserinfoEndpoint:
         if person is None:
             raise BearerError(401, "invalid_token", "The access token is not valid.")
         shown = set(open_claims(self._sealer, state.claims, state.grant)) | names_of_scope(token.scope)
-        claims = select_claims(person.claims, shown | requested_names(state.requested_claims, "userinfo"))
+        told = open_session_claims(self._sealer, state.claims, state.grant)
+        names = shown | requested_names(state.requested_claims, "userinfo")
+        claims = select_claims(with_session_claims(person.claims, told), names)
         async with self._database.transaction() as transaction:
             await grants.update_grant_claims(
                 transaction,
                 request.tenant.id,
                 state.grant,
-                claims=seal_claims(self._sealer, claims, state.grant),
+                claims=seal_claims(self._sealer, claims, state.grant, told),
                 subject_version=person.subject.version,
             )
         return claims

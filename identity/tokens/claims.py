@@ -36,6 +36,9 @@ CLAIMS_OF_SCOPE: dict[str, tuple[str, ...]] = {
 IDENTITY_SCOPES = ("openid", *CLAIMS_OF_SCOPE, "offline_access")
 STANDARD_CLAIMS = ("sub", *(name for names in CLAIMS_OF_SCOPE.values() for name in names))
 
+_OF_SESSION = "of this sign-in"
+"""No claim: beside a grant's claims."""
+
 ClaimRequests = Mapping[str, Mapping[str, Mapping[str, Any] | None]]
 """The `claims` parameter: `userinfo` and `id_token`, each claim name to null or its demands."""
 
@@ -89,11 +92,38 @@ def select_claims(claims: Mapping[str, Any], names: set[str] | frozenset[str]) -
     return {name: value for name, value in claims.items() if name in names}
 
 
-def seal_claims(sealer: Sealer, claims: Mapping[str, Any], grant: str) -> bytes:
-    """The claims of a grant as they lie in the database: readable only with the master key."""
-    return sealer.seal(msgspec.json.encode(claims), b"claims:" + grant.encode())
+def with_session_claims(claims: Mapping[str, Any], told: Mapping[str, str]) -> dict[str, Any]:
+    """The person's claims with those of one sign-in in their place; an empty one is left out.
+
+    Nobody has verified an address that a script names.
+    """
+    merged = {**claims, **told}
+    for name in ("email", "phone_number"):
+        if name in told and told[name] != claims.get(name):
+            merged[f"{name}_verified"] = False
+    return {name: value for name, value in merged.items() if told.get(name) != ""}
+
+
+def seal_claims(
+    sealer: Sealer, claims: Mapping[str, Any], grant: str, session_claims: Mapping[str, str] | None = None
+) -> bytes:
+    """The claims of a grant as they lie in the database: readable only with the master key.
+
+    `session_claims` are among `claims` already; they are kept for when the person's are read anew.
+    """
+    content = {**claims, _OF_SESSION: session_claims} if session_claims else claims
+    return sealer.seal(msgspec.json.encode(content), b"claims:" + grant.encode())
 
 
 def open_claims(sealer: Sealer, sealed: bytes, grant: str) -> dict[str, Any]:
+    return _opened(sealer, sealed, grant)[0]
+
+
+def open_session_claims(sealer: Sealer, sealed: bytes, grant: str) -> dict[str, str]:
+    """Of the claims of a grant, those that its sign-in set."""
+    return _opened(sealer, sealed, grant)[1]
+
+
+def _opened(sealer: Sealer, sealed: bytes, grant: str) -> tuple[dict[str, Any], dict[str, str]]:
     opened: dict[str, Any] = msgspec.json.decode(sealer.open(sealed, b"claims:" + grant.encode()))
-    return opened
+    return opened, opened.pop(_OF_SESSION, {})

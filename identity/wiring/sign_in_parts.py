@@ -1,9 +1,11 @@
 """How people sign in: factors, steps, scripts, and what a sign-in leaves behind."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from adaptive_auth.isolation import opener
+from adaptive_auth.isolation import Isolation, OpenedEngine, opener
 from adaptive_auth.lane import SUSPECTS_AT_ONCE, LaneSettings, ScriptLane
+from identity.administration.backtests import all_processors
 from identity.administration.context import Administration
 from identity.authn.authenticators import Authenticator
 from identity.authn.authenticators.password import PasswordAuthenticator
@@ -20,8 +22,8 @@ from identity.authn.role_grants import RoleGrantsOfPeople
 from identity.authn.script_answers import ScriptAnswers, Sources
 from identity.authn.script_effects import ScriptEffects
 from identity.authn.script_http import ScriptHttp
-from identity.authn.script_runner import ScriptRunner
-from identity.authn.script_trials import LaneTrials
+from identity.authn.script_runner import NOT_LOCKED, ScriptRunner
+from identity.authn.script_trials import LaneTrials, OwnEngineTrials
 from identity.authn.scripted_steps import ScriptedSteps
 from identity.authn.session_state import SessionStates
 from identity.authn.shadow import Shadow
@@ -30,6 +32,7 @@ from identity.authn.sso_sessions import SsoSessions
 from identity.config import Settings
 from identity.messaging.guarded_client import GuardedClient
 from identity.messaging.mail import Mailer
+from identity.storage.tenants import count_tenants
 from identity.telemetry import Metrics, get_logger
 
 
@@ -104,7 +107,7 @@ def build_sign_in(
 
 def script_runner(settings: Settings, administration: Administration) -> ScriptRunner:
     """Nothing is opened or compiled before the first script."""
-    isolation = "preferred" if settings.script_isolation == "auto" else settings.script_isolation
+    isolation = _isolation_of(settings)
     folder, key = settings.data / "cache", administration.sealer.derive("script-module")
     lane_settings = LaneSettings(at_once=settings.script_threads) if settings.script_threads else LaneSettings()
     lane = ScriptLane(
@@ -114,3 +117,19 @@ def script_runner(settings: Settings, administration: Administration) -> ScriptR
     )
     return ScriptRunner(lane, administration.database, administration.clock,
                         automatic=settings.script_isolation == "auto")  # fmt: skip
+
+
+def own_trials(settings: Settings, administration: Administration, folder: Path) -> OwnEngineTrials:
+    """For the command line: isolated as on a server with these settings. `folder` keeps the compiled guest."""
+
+    async def refusal(opened: OpenedEngine) -> str:
+        if settings.script_isolation != "auto" or opened.locked or await count_tenants(administration.database) < 2:
+            return ""
+        return NOT_LOCKED.format(reason=opened.reason)
+
+    return OwnEngineTrials(opener(_isolation_of(settings), folder=folder, workers=all_processors()), refusal)
+
+
+def _isolation_of(settings: Settings) -> Isolation:
+    """`auto` prefers locked workers; whether it demands them depends on the number of tenants."""
+    return "preferred" if settings.script_isolation == "auto" else settings.script_isolation

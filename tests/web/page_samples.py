@@ -96,7 +96,14 @@ def _factors(text: str, shared: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {
         "choose_factor.html": shared | {"ways": ["FIDOAuthenticator", "totp", text], "enrolling": False},
         "prompt.html": shared
-        | {"prompt": {"title": text, "text": text, "inputs": [{"id": "why", "label": text}], "choices": [text]}},
+        | {
+            "prompt": {
+                "title": text,
+                "text": text,
+                "inputs": [{"id": "why", "label": text, "secret": False}],
+                "choices": [text],
+            }
+        },
         "factors/identifier.html": shared | {"username": text, "passkey": passkey},
         "factors/totp.html": shared,
         "factors/recovery_code.html": shared,

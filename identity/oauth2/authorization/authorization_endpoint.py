@@ -12,6 +12,7 @@ import msgspec
 
 from identity.authn.cookies import Cookies
 from identity.authn.login_flow import ConsentQuestion, FlowNotFound, LoginFlows, LoginRecord, OpenFlow
+from identity.authn.session_claims import session_claims
 from identity.authn.sign_in_plan import Plan, plan_of
 from identity.authn.sso_sessions import SsoSessions
 from identity.clock import SECOND, Clock
@@ -144,7 +145,7 @@ class AuthorizationEndpoint:
             return await self._begin_flow(http, application, request, plan, reauthenticate=not fresh)
         if not plan.satisfied_by(session):
             # A script decides, or something is missing: only that is asked for.
-            if "none" in request.prompt and not plan.script:
+            if "none" in request.prompt and plan.needs_somebody(session):
                 raise RefusedRequest(request, OAuthError(*LOGIN_REQUIRED))
             return await self._begin_flow(http, application, request, plan, running=session)
         decision = await self._decision(http.tenant, application, request, session, request.scope)
@@ -218,8 +219,8 @@ class AuthorizationEndpoint:
             running=running,
         )
         page = "consent" if session is not None else "login"
-        # A script may find that the running session is enough: then no page is shown at all.
-        direct = by_post or (running is not None and bool(plan.script))
+        # A script, or the limit of sessions, may find that the running session is enough: then no page is shown at all.
+        direct = by_post or (running is not None and (bool(plan.script) or record.silent))
         path = f"{prefix}/oauth2/authorize/{flow.id}" if direct else f"{prefix}/{page}/{flow.id}"
         response = redirect(path)
         self._cookies.set_flow(response, flow.id, value, http.tenant.settings.flow_lifetime)
@@ -281,11 +282,15 @@ class AuthorizationEndpoint:
         if allowed is not None:
             request, scope = as_allowed(request, allowed.split())
         decision = await self._decision(http.tenant, application, request, session, scope)
-        decision = replace(decision, acr=flow.record.acr or told_acr(request, session.acr))
+        decision = replace(
+            decision,
+            acr=flow.record.acr or told_acr(request, session.acr),
+            session_claims=session_claims(flow.record, application),
+        )
         require_essential_acr(request, decision.acr or session.acr)
         if allowed is None:
             question = await self._issuer.missing_consent(http.tenant, decision)
-            if question is not None and flow.record.native:
+            if question is not None and (flow.record.native or "none" in request.prompt):
                 raise RefusedRequest(request, OAuthError(*CONSENT_REQUIRED))
             if question is not None:
                 await self._flows.ask_consent(flow, question)
@@ -327,7 +332,7 @@ def _denied(flow: OpenFlow) -> OAuthError:
     denial = flow.record.denial
     if denial is None or denial.kind != "oauth_error":
         return OAuthError("access_denied", "The person did not allow the request.")
-    return OAuthError(denial.code, denial.message or "The sign-in was denied.")
+    return OAuthError(denial.code, denial.message or "The sign-in was denied.", uri=denial.uri)
 
 
 def _is_expected(

@@ -4,7 +4,8 @@ All of it is written in one round trip, together with the end of the flow and of
 browser hangs on the same grant as what the code will give: one family, revoked together.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from identity.authn.consent import Consents
@@ -26,7 +27,13 @@ from identity.storage.configuration import TenantConfiguration
 from identity.storage.database import Database
 from identity.storage.events import record
 from identity.storage.write_batch import WriteBatch
-from identity.tokens.claims import names_of_scope, requested_names, seal_claims, select_claims
+from identity.tokens.claims import (
+    names_of_scope,
+    requested_names,
+    seal_claims,
+    select_claims,
+    with_session_claims,
+)
 from identity.tokens.issuer import AUTHORIZATION_CODE_PREFIX
 from identity.web.messages import Request
 
@@ -48,6 +55,11 @@ class Decision:
     scope: str
     acr: str = ""
     """What the script chose to say about the sign-in; empty: the session's."""
+    session_claims: Mapping[str, str] = field(default_factory=dict)
+    """What the script chose to say about the person, in the tokens of this sign-in alone."""
+
+    def claims_of(self, person: Person) -> dict[str, Any]:
+        return with_session_claims(person.claims, self.session_claims)
 
 
 class AuthorizationIssuer:
@@ -144,7 +156,12 @@ class AuthorizationIssuer:
             session=session.id,
             session_bound=not survives,
             scope=decision.scope,
-            claims=seal_claims(self._sealer, select_claims(person.claims, names), grant_id),
+            claims=seal_claims(
+                self._sealer,
+                select_claims(decision.claims_of(person), names),
+                grant_id,
+                {name: value for name, value in decision.session_claims.items() if name in names},
+            ),
             subject_version=person.subject.version,
             subject_epoch=session.subject_epoch,
             requested_claims=request.requested_claims,

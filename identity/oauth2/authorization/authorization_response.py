@@ -4,7 +4,7 @@
 """
 
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 from identity.authn.session_state import SessionStates
 from identity.clock import Clock, seconds
@@ -13,6 +13,7 @@ from identity.domain.sessions import SsoSession
 from identity.errors import IdentityError
 from identity.oauth2.authorization.authorization_request import AuthorizationRequest, Presented
 from identity.oauth2.authorization.response_types import JWT_MODES, carrier_of
+from identity.oauth2.errors import OAuthError
 from identity.oauth2.native.native_login import DIRECT, completed, error_answer
 from identity.tokens.addresses import issuer_of
 from identity.tokens.responses import ResponseTokens
@@ -67,6 +68,8 @@ class AuthorizationResponses:
         if request.response_mode == DIRECT:
             return error_answer(http, error)
         told = {"error": error.code, "error_description": error.public}
+        if isinstance(error, OAuthError) and error.uri:
+            told["error_uri"] = _absolute(error.uri, self._base_url)
         return await self._respond(http, application, request, told | self._session_state(http, request, None))
 
     def _session_state(
@@ -136,3 +139,8 @@ class AuthorizationResponses:
             action=request.redirect_uri,
             parameters=list(parameters.items()),
         )
+
+
+def _absolute(uri: str, base_url: str) -> str:
+    """A path is one of this host: the application could not know what it is relative to."""
+    return uri if urlsplit(uri).scheme else urljoin(base_url, "/" + uri.lstrip("/"))

@@ -63,7 +63,7 @@ class FrontChannelTokens:
                 acr=acr,
                 auth_time=auth_time,
             ),
-            claims=access_token_claims(application, grant.scope.split(), person.claims),
+            claims=access_token_claims(application, grant.scope.split(), decision.claims_of(person)),
         )
 
     async def _id_token(
@@ -90,7 +90,7 @@ class FrontChannelTokens:
             nonce=request.nonce,
             session=grant.session,
             access_token=access_token,
-            claims=select_claims(person.claims, names),
+            claims=select_claims(decision.claims_of(person), names),
             code=code,
             state=request.state,
         )
