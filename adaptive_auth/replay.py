@@ -104,7 +104,7 @@ def read(answer: GuestAnswer, journal: Journal, *, lenient: bool = False) -> Eva
         return _failed(message, stack, (), logs)
     try:
         content = json.loads(answer.text)
-        if "\\u" in answer.text:  # which is how JSON writes what no text may hold
+        if "\\u" in answer.text or not answer.text.isascii():  # the two ways to write what no text may hold
             check_texts(content)
         return _evaluation(content, journal, lenient, logs)
     except Malformed as problem:
