@@ -151,13 +151,28 @@ class LoginFlows:
             application=application.id if application is not None else ApplicationId(""),
             return_path=return_path.format(flow=flow_id),
             request=request,
-            record=seal_record(self._sealer, http.tenant.id, flow_id, record),
+            record=b"",
             session=session.id if session is not None else None,
             created_at=now,
             expires_at=now + http.tenant.settings.flow_lifetime * SECOND,
         )
+        if _unsettled(record) and not record.subject and not record.entries and record.script is None:
+            record = await self._first_question(http, flow, record, application)
+        flow = replace(flow, record=seal_record(self._sealer, flow.tenant, flow.id, record))
         await login_flows.insert_login_flow(self._database, flow)
         return flow, value
+
+    async def _first_question(
+        self, http: Request, flow: LoginFlow, record: LoginRecord, application: Application | None
+    ) -> LoginRecord:
+        """What is asked of nobody in particular, settled already: that spares the page a write. Where more follows
+        than a question, it is left to the page."""
+        course = Course(request=http, row=flow, record=record, now=record.started_at, application=application)
+        try:
+            await self._steps.settle(course)
+        except StoreUnavailable as unavailable:
+            raise _unavailable(unavailable) from None
+        return record if course.record.verdict or course.writes else course.record
 
     async def open(self, request: Request) -> OpenFlow:
         """The flow named by the path, for the browser that began it, settled. Raises FlowNotFound, Unavailable."""
@@ -195,8 +210,7 @@ class LoginFlows:
 
         `response` carries what a script or the end of the login puts into it. Raises FlowNotFound, Unavailable.
         """
-        record = flow.record
-        if record.verdict or record.pending is not None or record.undecided or record.choose_account:
+        if not _unsettled(flow.record):
             return flow
         course = await self._course(request, flow, response)
         return await self._advance(course, flow, response)
@@ -361,3 +375,8 @@ class LoginFlows:
 
 def _unavailable(error: StoreUnavailable) -> IdentityError:
     return Unavailable(f"user store: {error}", retry_after=5)
+
+
+def _unsettled(record: LoginRecord) -> bool:
+    """Nothing is asked, though it may be."""
+    return not (record.verdict or record.pending is not None or record.undecided or record.choose_account)
