@@ -121,6 +121,11 @@ def insert_into(table: Table) -> Insert:
     return insert(table).values({column.name: bindparam(column.name) for column in table.columns})
 
 
+def columns(row: Any) -> dict[str, Any]:
+    """A dataclass as parameters by the names of its fields. Not `asdict`, which copies every value in depth."""
+    return {name: getattr(row, name) for name in row.__dataclass_fields__}
+
+
 def forbid_in_transaction(what: str) -> None:
     """Raise when slow work begins while this task holds a transaction open."""
     if in_transaction.get():

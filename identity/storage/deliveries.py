@@ -3,14 +3,14 @@
 `next_at` is the one moment that counts for claiming: the next try, the end of a lease, or NEVER when it is over.
 """
 
-from dataclasses import asdict, fields
+from dataclasses import fields
 
 from sqlalchemy import bindparam, func, null, select, tuple_, update
 
 from identity.domain.deliveries import Delivery
 from identity.domain.tenants import TenantId
 from identity.storage.authorization_tables import delivery as table
-from identity.storage.database import Database, Runner, Writer, insert_into, of_tenant
+from identity.storage.database import Database, Runner, Writer, columns, insert_into, of_tenant
 
 NEVER = 2**62
 
@@ -102,7 +102,7 @@ def _delivery(row: object) -> Delivery:
 
 async def insert_delivery(writer: Writer, delivery: Delivery) -> None:
     """Nothing is written when its key is taken."""
-    await writer.execute(_INSERT if delivery.key is None else _INSERT_ONCE, **asdict(delivery))
+    await writer.execute(_INSERT if delivery.key is None else _INSERT_ONCE, **columns(delivery))
 
 
 async def key_is_taken(runner: Runner, tenant: TenantId, key: str) -> bool:

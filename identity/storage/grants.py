@@ -1,6 +1,6 @@
 """Grants and codes as the pages write them; the token road reads and redeems them in `storage.hot`."""
 
-from dataclasses import asdict, fields
+from dataclasses import fields
 
 from sqlalchemy import Select, Update, bindparam, select, update
 
@@ -9,7 +9,7 @@ from identity.domain.grants import AuthorizationCode, Grant
 from identity.domain.tenants import TenantId
 from identity.domain.tokens import NewRefreshToken, NewToken
 from identity.domain.users import SubjectId
-from identity.storage.database import Runner, Transaction, insert_into, of_tenant
+from identity.storage.database import Runner, Transaction, columns, insert_into, of_tenant
 from identity.storage.tables import access_token, authorization_code, grants, refresh_token
 from identity.storage.write_batch import WriteBatch
 
@@ -80,7 +80,7 @@ _REFRESH_OWNER = select(refresh_token.c.grant_id, refresh_token.c.application).w
 
 
 async def insert_grant(transaction: Transaction, grant: Grant) -> None:
-    await transaction.execute(_INSERT_GRANT, **(asdict(grant) | {"session_bound": int(grant.session_bound)}))
+    await transaction.execute(_INSERT_GRANT, **(columns(grant) | {"session_bound": int(grant.session_bound)}))
 
 
 async def find_grant(runner: Runner, tenant: TenantId, grant: str) -> Grant | None:

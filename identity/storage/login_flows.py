@@ -1,14 +1,12 @@
 """Logins in progress. A change names the version it read: the loser of a race changes nothing and reads again."""
 
-from dataclasses import asdict
-
 from sqlalchemy import bindparam, select, update
 
 from identity.domain.applications import ApplicationId
 from identity.domain.login_flows import FlowId, LoginFlow
 from identity.domain.sessions import SessionId
 from identity.domain.tenants import TenantId
-from identity.storage.database import Runner, Transaction, Writer, insert_into, of_tenant
+from identity.storage.database import Runner, Transaction, Writer, columns, insert_into, of_tenant
 from identity.storage.tables import login_flow as table
 
 _BY_ID = select(table).where(of_tenant(table), table.c.id == bindparam("id"), table.c.expires_at > bindparam("now"))
@@ -63,7 +61,7 @@ async def find_login_flow(runner: Runner, tenant: TenantId, flow: str, now: int)
 
 async def insert_login_flow(transaction: Transaction, flow: LoginFlow) -> None:
     # The column `journal` is of the release before, whose servers may run beside this one.
-    await transaction.execute(_INSERT, **asdict(flow), journal="")
+    await transaction.execute(_INSERT, **columns(flow), journal="")
 
 
 async def save_login_flow(transaction: Writer, flow: LoginFlow, new: LoginFlow) -> bool:

@@ -1,11 +1,11 @@
 """How each sign-in went, sealed, by its trace id."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from sqlalchemy import bindparam, delete, select
 
 from identity.domain.tenants import TenantId
-from identity.storage.database import Row, Runner, Writer, insert_into, of_tenant
+from identity.storage.database import Row, Runner, Writer, columns, insert_into, of_tenant
 from identity.storage.sign_in_tables import login_trace as table
 
 
@@ -37,7 +37,7 @@ _FORGET = delete(table).where(of_tenant(table), table.c.subject == bindparam("su
 
 
 async def insert_login_trace(writer: Writer, trace: StoredTrace) -> None:
-    await writer.execute(_INSERT, **asdict(trace))
+    await writer.execute(_INSERT, **columns(trace))
 
 
 async def find_login_trace(runner: Runner, tenant: TenantId, trace: str, now: int) -> StoredTrace | None:

@@ -1,11 +1,11 @@
 """Factors that people have begun to add through `/api/users`: one of a kind each, for minutes, used up once."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from sqlalchemy import bindparam, delete, select
 
 from identity.domain.tenants import TenantId
-from identity.storage.database import Runner, Writer, insert_into, of_tenant
+from identity.storage.database import Runner, Writer, columns, insert_into, of_tenant
 from identity.storage.sign_in_tables import pending_enrolment as table
 from identity.storage.write_batch import WriteBatch
 
@@ -37,7 +37,7 @@ _FORGET = delete(table).where(of_tenant(table), table.c.subject == bindparam("su
 
 async def write_pending_enrolment(writer: Writer, pending: PendingEnrolment) -> None:
     """In the place of an earlier one of its kind."""
-    await writer.execute(_UPSERT, **asdict(pending))
+    await writer.execute(_UPSERT, **columns(pending))
 
 
 async def find_pending_enrolment(

@@ -1,11 +1,11 @@
 """Finished sign-ins, kept for backtests under a key of their tenant and day: when the key is gone, so are they."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from sqlalchemy import bindparam, delete, select
 
 from identity.domain.tenants import TenantId
-from identity.storage.database import Database, Runner, Transaction, Writer, insert_into, of_tenant
+from identity.storage.database import Database, Runner, Transaction, Writer, columns, insert_into, of_tenant
 from identity.storage.sign_in_tables import recorded_login as table
 from identity.storage.sign_in_tables import recording_key as key_table
 
@@ -50,7 +50,7 @@ _FIND_KEY = select(key_table.c.sealed).where(of_tenant(key_table), key_table.c.d
 
 
 async def insert_recorded_login(writer: Writer, login: RecordedLogin) -> None:
-    await writer.execute(_INSERT, **asdict(login))
+    await writer.execute(_INSERT, **columns(login))
 
 
 async def list_recorded_logins(

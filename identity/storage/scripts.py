@@ -1,12 +1,12 @@
 """Sign-in scripts: bundles by their hash, versions by application, libraries and secrets of a tenant."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import msgspec
 from sqlalchemy import bindparam, delete, select, update
 
 from identity.domain.tenants import TenantId
-from identity.storage.database import Row, Runner, Writer, insert_into, of_tenant
+from identity.storage.database import Row, Runner, Writer, columns, insert_into, of_tenant
 from identity.storage.sign_in_tables import script_bundle, script_library, script_secret, script_version
 
 
@@ -150,7 +150,7 @@ async def list_published_versions(runner: Runner, tenant: TenantId) -> list[Scri
 
 async def insert_version(writer: Writer, tenant: TenantId, version: ScriptVersion) -> None:
     """Raises Conflict when somebody saved that number meanwhile."""
-    await writer.execute(_INSERT_VERSION, tenant=tenant, **asdict(version))
+    await writer.execute(_INSERT_VERSION, tenant=tenant, **columns(version))
 
 
 async def mark_published(
@@ -174,7 +174,7 @@ async def find_library(runner: Runner, tenant: TenantId, name: str) -> ScriptLib
 
 
 async def put_library(writer: Writer, tenant: TenantId, library: ScriptLibrary) -> None:
-    await writer.execute(_PUT_LIBRARY, tenant=tenant, **asdict(library))
+    await writer.execute(_PUT_LIBRARY, tenant=tenant, **columns(library))
 
 
 async def delete_library(writer: Writer, tenant: TenantId, name: str) -> bool:
@@ -191,7 +191,7 @@ async def find_secret(runner: Runner, tenant: TenantId, name: str) -> ScriptSecr
 
 
 async def put_secret(writer: Writer, tenant: TenantId, secret: ScriptSecret) -> None:
-    values = {**asdict(secret), "hosts": msgspec.json.encode(secret.hosts).decode()}
+    values = {**columns(secret), "hosts": msgspec.json.encode(secret.hosts).decode()}
     await writer.execute(_PUT_SECRET, tenant=tenant, **values)
 
 

@@ -1,11 +1,11 @@
 """How a candidate script compares on live sign-ins: counts by verdict, each with the trace of an example."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from sqlalchemy import bindparam, delete, select
 
 from identity.domain.tenants import TenantId
-from identity.storage.database import Runner, Writer, insert_into, of_tenant
+from identity.storage.database import Runner, Writer, columns, insert_into, of_tenant
 from identity.storage.sign_in_tables import shadow_comparison as table
 
 
@@ -43,7 +43,7 @@ _FORGET = delete(table).where(of_tenant(table), table.c.candidate == bindparam("
 
 async def count_shadow_comparison(writer: Writer, tenant: TenantId, comparison: ShadowComparison) -> None:
     """Add its count to what is there."""
-    await writer.execute(_COUNT, tenant=tenant, **asdict(comparison))
+    await writer.execute(_COUNT, tenant=tenant, **columns(comparison))
 
 
 async def list_shadow_comparisons(runner: Runner, tenant: TenantId, candidate: str) -> list[ShadowComparison]:

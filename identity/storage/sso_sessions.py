@@ -1,13 +1,11 @@
 """Single-sign-on sessions, found by the hash of their cookie."""
 
-from dataclasses import asdict
-
 from sqlalchemy import bindparam, select, update
 
 from identity.domain.sessions import SessionId, SsoSession
 from identity.domain.tenants import TenantId
 from identity.domain.users import SubjectId
-from identity.storage.database import Row, Runner, Transaction, insert_into, of_tenant
+from identity.storage.database import Row, Runner, Transaction, columns, insert_into, of_tenant
 from identity.storage.tables import sso_session as table
 from identity.storage.tables import subject as subject_table
 
@@ -76,7 +74,7 @@ async def list_sessions_of_subject(runner: Runner, tenant: TenantId, subject: Su
 
 
 async def insert_session(transaction: Transaction, session: SsoSession) -> None:
-    await transaction.execute(_INSERT, **(asdict(session) | {"remembered": int(session.remembered)}))
+    await transaction.execute(_INSERT, **(columns(session) | {"remembered": int(session.remembered)}))
 
 
 async def mark_session_seen(
