@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Change = tuple[int, bytes]
 """An address in the guest's memory, and what is there."""
 
-PAGE, BLOCK = 4096, 512
+PAGE, BLOCK, GAP = 4096, 256, 512
 LONG_ZEROS = 256 * 1024
 """So many are given back to the kernel, which lays zeros there when somebody touches them: buffers and stack."""
 KEPT_BYTES = 16 << 20
@@ -177,10 +177,10 @@ def _size(script: str, changes: list[Change]) -> int:
 
 
 def _joined(blocks: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """Beginnings of blocks, ascending, as runs from beginning to end."""
+    """Beginnings of blocks, ascending, as runs from beginning to end; what lies little apart is one run."""
     start = end = 0
     for at in blocks:
-        if at != end:
+        if at > end + GAP:
             if end:
                 yield start, end
             start = at

@@ -48,6 +48,9 @@ class Engine(Protocol):
     def run(self, given: str, script: str) -> GuestAnswer: ...
 
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
 async def evaluate(
     runner: Runner, tenant: int, script: Script, facts: Facts, journal: Journal, *, lenient: bool = False
 ) -> Evaluation:
@@ -93,7 +96,7 @@ def given(script: Script, facts: Facts, journal: Journal, *, lenient: bool = Fal
         "journal": list(journal),
         "lenient": lenient,
     }
-    return json.dumps(content, separators=(",", ":"))
+    return _encode(content)
 
 
 def read(answer: GuestAnswer, journal: Journal, *, lenient: bool = False) -> Evaluation:
