@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from adaptive_auth.lane import Unavailable as ScriptsUnavailable
 from identity.administration.context import Administration
+from identity.administration.directory_check import DirectoryCheck
 from identity.administration.keys import create_missing_keys
 from identity.administration.master_key import load_sealer
 from identity.administration.tenants import create_tenant
@@ -128,6 +129,7 @@ class Server:
         self.tracing = Tracing(settings.otlp_endpoint, settings.trace_sample_ratio)
         self._purge = Purge(parts.database, parts.metrics.purge_backlog, parts.log, parts.clock)
         self.courier = Courier(parts.outbox, parts.outbound, parts.database, parts.metrics, parts.log)
+        self._directories = DirectoryCheck(foundation.administration, parts.log)
         self._deliveries = Deliveries(parts.outbox, self.courier, parts.log)
         self._tasks: list[asyncio.Task[None]] = []
         addresses = ClientAddress(settings.trusted_proxies)
@@ -171,6 +173,7 @@ class Server:
         self._tasks = [
             asyncio.create_task(self._purge.run()),
             asyncio.create_task(self._deliveries.run()),
+            asyncio.create_task(self._directories.run()),
             asyncio.create_task(publish_metrics(self.parts.metrics)),
             asyncio.create_task(asyncio.to_thread(warm_up)),
             asyncio.create_task(self._open_scripts()),

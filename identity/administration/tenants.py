@@ -26,7 +26,8 @@ _HANDLE = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?")
 _THUMBPRINT = re.compile(r"[0-9a-fA-F]{64}")
 PRIMARY = "PRIMARY"
 _MAY_BE_NOTHING = ("lockout_attempts", "factor_attempts", "one_time_code_resends", "totp_window", "trace_days",
-                   "recorded_login_days")  # fmt: skip
+                   "recorded_login_days", "directory_check_interval")  # fmt: skip
+MINIMUM_CHECK_SECONDS = 30
 MAXIMUM_SECONDS = 10 * 366 * 86400
 
 
@@ -125,6 +126,8 @@ def _problem(values: Mapping[str, Any]) -> str | None:
         problem = steps_problem(steps) if steps else "sign_in_steps: a tenant needs one step at least."
         if problem is not None:
             return problem
+    if 0 < values.get("directory_check_interval", 0) < MINIMUM_CHECK_SECONDS:
+        return f"directory_check_interval must be 0 (off) or {MINIMUM_CHECK_SECONDS} and more."
     issuer = values.get("issuer")
     if issuer is not None and not _possible_issuer(issuer):
         return "issuer must be an https address without query or fragment (RFC 8414 §2); http on loopback only."

@@ -156,6 +156,12 @@ async def end_sessions(administration: Administration, tenant: TenantConfigurati
     await _end_everything(administration, tenant, user, EventType.SESSION_ENDED, enabled=None)
 
 
+async def end_departed(administration: Administration, tenant: TenantConfiguration, subject: Subject) -> None:
+    """Everything of somebody whose directory has them no more. They may come back: we do not disable them."""
+    user = StoreUser(store=subject.store, id=subject.external_id, username=subject.username)
+    await _end_everything(administration, tenant, user, EventType.USER_LEFT, enabled=None)
+
+
 async def _end_everything(
     administration: Administration,
     tenant: TenantConfiguration,

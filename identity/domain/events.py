@@ -53,6 +53,7 @@ class EventType(StrEnum):
     USER_CREATED = "user:account:created", "A user was created in a store of ours."
     USER_UPDATED = "user:account:updated", "A user's attributes were changed through us."
     USER_DISABLED = "user:account:disabled", "A user was disabled: sessions and grants are over."
+    USER_LEFT = "user:account:left", "A person was gone or disabled in their directory: sessions and grants are over."
     USER_ENABLED = "user:account:enabled", "A disabled user was enabled again."
     USER_DELETED = "user:account:deleted", "A user was deleted."
     PASSWORD_CHANGED = "user:password:changed", "A password was set: sessions and grants are over."

@@ -138,6 +138,9 @@ class TenantSettings:
     """How long the explanation of a sign-in is kept; 0: not at all."""
     recorded_login_days: int = 7
     """How long sign-ins are kept for backtests of changed scripts; 0: not at all."""
+    directory_check_interval: int = 0
+    """How often people of directories who hold a session or a grant are looked up there, 30 or more; who is gone or
+    disabled loses them. 0: only at sign-in, refresh and exchange (decision 13)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,15 +1,24 @@
 """Tenants: rows in, `Tenant` out. A change raises the version, which every worker's cache compares."""
 
 import msgspec
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, exists, func, select, update
 
 from identity.domain.tenants import Tenant, TenantId, TenantSettings
 from identity.storage.database import Row, Runner, Transaction, insert_into
 from identity.storage.tables import tenant as table
+from identity.storage.tables import user_store
 
 _BY_HANDLE = select(table).where(table.c.handle == bindparam("handle"))
 _LOCKED = _BY_HANDLE.with_for_update()
 _ALL = select(table).order_by(table.c.id)
+_WITH_DIRECTORIES = (
+    select(table)
+    .where(
+        table.c.enabled == 1,
+        exists().where(user_store.c.tenant == table.c.id, user_store.c.enabled == 1, user_store.c.type != "sql"),
+    )
+    .order_by(table.c.id)
+)
 _COUNT = select(func.count().label("tenants")).select_from(table)
 _INSERT = insert_into(table)
 _UPDATE = (
@@ -33,6 +42,11 @@ async def lock_tenant(transaction: Transaction, handle: str) -> Tenant | None:
 
 async def list_tenants(runner: Runner) -> list[Tenant]:
     return [_tenant(row) for row in await runner.fetch(_ALL)]
+
+
+async def list_tenants_with_directories(runner: Runner) -> list[Tenant]:
+    """The enabled ones with a user store that is not ours."""
+    return [_tenant(row) for row in await runner.fetch(_WITH_DIRECTORIES)]
 
 
 async def count_tenants(runner: Runner) -> int:

@@ -1,8 +1,15 @@
 """People of a directory: who is gone there is noticed, and its silence never counts as success (decision 13)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
 import pytest
+import structlog
 
 from identity.administration import stores
+from identity.administration.directory_check import FEW, DirectoryCheck
 from tests.support.builders import Client, Site, response_parameters
 from tests.support.waiting import eventually
 from tests.userstores.start_slapd import (
@@ -40,6 +47,24 @@ def wait_for(site: Site, directory: Slapd, deadlines: dict[str, float]) -> None:
     """From now on the server waits that long for the directory."""
     given = settings(directory, deadlines)
     site.in_tenant(lambda a, t: stores.update_store(a, t, "CORP", given))
+
+
+@contextmanager
+def administrator(directory: Slapd) -> Iterator[Any]:
+    """A connection of the directory's own administrator."""
+    from userstores.ldap.library import ldap3
+
+    server = ldap3.Server(directory.uri, get_info=ldap3.NONE)
+    connection = ldap3.Connection(server, ADMIN_DN, ADMIN_PASSWORD, auto_bind=True)
+    try:
+        yield connection
+    finally:
+        connection.unbind()  # type: ignore[no-untyped-call]
+
+
+def check(site: Site, store: str = "CORP") -> int:
+    """One round over one store, now."""
+    return site.in_tenant(lambda a, t: DirectoryCheck(a, structlog.get_logger()).check(t, store))
 
 
 def sign_in(site: Site, client: Client, username: str = "CORP/ada", password: str = "ada-pw") -> dict[str, str]:
@@ -107,16 +132,94 @@ def test_a_silent_directory_is_temporarily_unavailable_and_comes_back(site: Site
 
 def test_who_is_deleted_in_the_directory_is_noticed_at_refresh(site: Site, connected: Slapd) -> None:
     """Introspection reads no directory; the refresh that notices ends the grant for everybody."""
-    from userstores.ldap.library import ldap3
-
     client, browser = site.application(), site.browser()
     page = browser.get(site.authorize_url(client)).submit("login-submit", username="CORP/ada", password="ada-pw")
     tokens = site.redeem(client, response_parameters(page)["code"]).json()
-    server = ldap3.Server(connected.uri, get_info=ldap3.NONE)
-    connection = ldap3.Connection(server, ADMIN_DN, ADMIN_PASSWORD, auto_bind=True)
-    assert connection.delete(f"uid=ada,{PEOPLE}")  # type: ignore[no-untyped-call]
-    connection.unbind()
+    with administrator(connected) as connection:
+        assert connection.delete(f"uid=ada,{PEOPLE}")
     assert site.is_active(client, tokens["access_token"])
     assert response_parameters(browser.get(site.authorize_url(client)))["error"] == "login_required"
     assert site.refresh(client, tokens["refresh_token"]).json()["error"] == "invalid_grant"
     assert not site.is_active(client, tokens["access_token"])
+
+
+class TestCheck:
+    """Decision 13: the change poll. It looks people up whom nobody asks about."""
+
+    def test_who_is_deleted_loses_session_and_tokens(self, site: Site, connected: Slapd) -> None:
+        client, browser = site.application(), site.browser()
+        page = browser.get(site.authorize_url(client)).submit("login-submit", username="CORP/ada", password="ada-pw")
+        tokens = site.redeem(client, response_parameters(page)["code"]).json()
+        assert check(site) == 0
+        assert site.is_active(client, tokens["access_token"])
+        with administrator(connected) as connection:
+            assert connection.delete(f"uid=ada,{PEOPLE}")
+        assert check(site) == 1
+        assert not site.is_active(client, tokens["access_token"])
+        assert site.refresh(client, tokens["refresh_token"]).json()["error"] == "invalid_grant"
+        assert browser.get(site.authorize_url(client)).status == 200  # the sign-in page: nobody is signed in
+        assert [event["type"] for event in site.events()].count("user:account:left") == 1
+        assert check(site) == 0
+
+    def test_who_comes_back_signs_in_again(self, site: Site, connected: Slapd) -> None:
+        client = site.application()
+        tokens = sign_in(site, client)
+        entry = f"uid=ada,{PEOPLE}"
+        with administrator(connected) as connection:
+            assert connection.search(entry, "(objectClass=*)", "BASE", attributes=["entryUUID"])
+            assert connection.modify_dn(entry, "uid=ada", new_superior=GROUPS)
+            assert check(site) == 1
+            assert not site.is_active(client, tokens["access_token"])
+            assert connection.modify_dn(f"uid=ada,{GROUPS}", "uid=ada", new_superior=PEOPLE)
+        assert site.is_active(client, sign_in(site, client)["access_token"])
+
+    def test_a_silent_directory_ends_nothing(self, site: Site, connected: Slapd) -> None:
+        client = site.application()
+        tokens = sign_in(site, client)
+        wait_for(site, connected, HURRIED)
+        connected.stop()
+        try:
+            assert check(site) == 0
+        finally:
+            connected.start()
+        assert site.is_active(client, tokens["access_token"])
+
+    def test_a_wrong_search_base_ends_nothing(self, site: Site, connected: Slapd) -> None:
+        client = site.application()
+        tokens = [sign_in(site, client)]
+        with administrator(connected) as connection:
+            for number in range(FEW):
+                attributes = {"cn": "New", "sn": "Person", "userPassword": "new-person-pw"}
+                assert connection.add(f"uid=new{number},{PEOPLE}", "inetOrgPerson", attributes)
+        tokens += [sign_in(site, client, f"CORP/new{number}", "new-person-pw") for number in range(FEW)]
+        elsewhere = settings(connected, PATIENT) | {"user_search_base": GROUPS}
+        site.in_tenant(lambda a, t: stores.update_store(a, t, "CORP", elsewhere))
+        assert check(site) == 0
+        assert all(site.is_active(client, each["access_token"]) for each in tokens)
+
+    def test_another_tenants_people_are_left_alone(self, site: Site, other_site: Site, connected: Slapd) -> None:
+        given = settings(connected, PATIENT)
+        other_site.in_tenant(lambda a, t: stores.create_store(a, t, "CORP", "ldap", given))
+        ours, theirs = site.application(), other_site.application()
+        tokens, other_tokens = sign_in(site, ours), sign_in(other_site, theirs)
+        with administrator(connected) as connection:
+            assert connection.delete(f"uid=ada,{PEOPLE}")
+        assert check(site) == 1
+        assert not site.is_active(ours, tokens["access_token"])
+        assert other_site.is_active(theirs, other_tokens["access_token"])
+
+    def test_it_is_one_workers_turn_when_the_tenant_wants_it(self, site: Site, connected: Slapd) -> None:
+        client = site.application()
+        tokens = sign_in(site, client)
+        with administrator(connected) as connection:
+            assert connection.delete(f"uid=ada,{PEOPLE}")
+
+        def once() -> int:
+            return site.administer(lambda a: DirectoryCheck(a, structlog.get_logger()).once())
+
+        assert once() == 0
+        assert site.is_active(client, tokens["access_token"])
+        site.change_settings(lambda current: replace(current, directory_check_interval=3600))
+        # The server's own workers may have had the turn: one of all has it, and the next is in an hour.
+        eventually(lambda: once() >= 0 and not site.is_active(client, tokens["access_token"]), "somebody had the turn")
+        assert [event["type"] for event in site.events()].count("user:account:left") == 1
