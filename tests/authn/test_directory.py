@@ -59,7 +59,7 @@ def administrator(directory: Slapd) -> Iterator[Any]:
     try:
         yield connection
     finally:
-        connection.unbind()  # type: ignore[no-untyped-call]
+        connection.unbind()
 
 
 def check(site: Site, store: str = "CORP") -> int:
