@@ -33,6 +33,8 @@ def account_api_routes(
         _route("own_passkeys", "GET", PASSKEYS_PATH, passkeys.list_all, READ, "One's own passkeys"),
         _route("own_passkey_start", "POST", f"{PASSKEYS_PATH}/start-registration", passkeys.start, CHANGE,
                "What the browser is asked for a new passkey"),
+        _route("own_passkey_start_usernameless", "POST", f"{PASSKEYS_PATH}/start-usernameless-registration",
+               passkeys.start_usernameless, CHANGE, "The same for one that signs in without a name"),
         _route("own_passkey_finish", "POST", f"{PASSKEYS_PATH}/finish-registration", passkeys.finish, CHANGE,
                "Add the passkey that the browser made"),
         _route("own_passkey_change", "PATCH", one, passkeys.rename, CHANGE, "Rename a passkey"),

@@ -49,6 +49,13 @@ class OwnPasskeysEndpoint:
 
     async def start(self, request: Request) -> Response:
         """POST: what the browser is asked."""
+        return await self._start(request)
+
+    async def start_usernameless(self, request: Request) -> Response:
+        """The same for a passkey that has to know whose it is (WebAuthn Level 3 §5.4.6), so that no name is typed."""
+        return await self._start(request, residentKey="required", requireResidentKey=True)
+
+    async def _start(self, request: Request, **wanted: Any) -> Response:
         visit = await self._access.changing(request)
         read_nothing(request, _APP_ID)
         begun = await self._own.named(PASSKEY).begin_enrolment(visit.attempt())
@@ -56,7 +63,9 @@ class OwnPasskeysEndpoint:
         if page["full"]:
             raise IdentityError("too_many", "There are as many passkeys as one person may have.", status=409)
         id = await self._pending.begin(visit, PASSKEY, begun.state)
-        return json_response(200, {"requestId": id, "publicKeyCredentialCreationOptions": page["passkey"]["options"]})
+        options = dict(page["passkey"]["options"])
+        options["authenticatorSelection"] = options["authenticatorSelection"] | wanted
+        return json_response(200, {"requestId": id, "publicKeyCredentialCreationOptions": options})
 
     async def finish(self, request: Request) -> Response:
         """POST: what the browser answered. A request is good for one answer, right or wrong."""

@@ -58,6 +58,16 @@ def test_the_form_of_the_account_application(timed: TimedSite, jane: Person) -> 
     assert mine.call("POST", f"{PASSKEYS}/finish-registration", json=body).status_code == 200
 
 
+def test_a_passkey_that_knows_whose_it_is(timed: TimedSite, jane: Person) -> None:
+    mine, key = account(timed, jane), SoftKey()
+    started = mine.call("POST", f"{PASSKEYS}/start-usernameless-registration")
+    selection = started.json()["publicKeyCredentialCreationOptions"]["authenticatorSelection"]
+    assert (selection["residentKey"], selection["requireResidentKey"]) == ("required", True)
+    assert mine.start()["publicKeyCredentialCreationOptions"]["authenticatorSelection"]["residentKey"] == "preferred"
+    started = mine.call("POST", f"{PASSKEYS}/start-usernameless-registration")
+    assert mine.finish(started.json(), key).status_code == 200
+
+
 @pytest.mark.parametrize("how", ["replayed", "wrong before", "other id", "late", "other grant"])
 def test_requests_that_are_used_up_or_foreign(timed: TimedSite, jane: Person, how: str) -> None:
     """Attack 14, 15."""
