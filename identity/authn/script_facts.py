@@ -27,19 +27,23 @@ def login_facts(http: Request, application: Application | None, told: Mapping[st
     }
 
 
-def request_facts(http: Request, form: Mapping[str, str] | None) -> dict[str, Any]:
-    """`{ip, headers, params, cookies}` of one request, with what was typed into `form` but no secret."""
+def typed(form: Mapping[str, str]) -> dict[str, str]:
+    """Of the form of a factor, what a script may see."""
+    return {name: value for name, value in form.items() if name not in _SECRET}
+
+
+def request_facts(http: Request, fields: Mapping[str, str] | None) -> dict[str, Any]:
+    """`{ip, headers, params, cookies}` of one request; `fields`: of its form, what a script may see."""
     headers = {}
     for name in HEADERS:
         value = _first(http, name)
         if value is not None:
             headers[name] = value[:MAXIMUM_TEXT]
-    fields = [(name, value) for name, value in (form or {}).items() if name not in _SECRET][:MAXIMUM_FIELDS]
     cookies = [(name, value) for name, value in http.cookies().items() if not name.startswith(OUR_COOKIES)]
     return {
         "ip": http.address,
         "headers": headers,
-        "params": {name: [value[:MAXIMUM_TEXT]] for name, value in fields},
+        "params": {name: [value[:MAXIMUM_TEXT]] for name, value in list((fields or {}).items())[:MAXIMUM_FIELDS]},
         "cookies": {name: {"value": value[:4096]} for name, value in cookies[:MAXIMUM_FIELDS]},
     }
 

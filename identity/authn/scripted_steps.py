@@ -35,7 +35,7 @@ from identity.authn.login_steps import LoginSteps, finish
 from identity.authn.people import People
 from identity.authn.script_answers import ScriptAnswers
 from identity.authn.script_effects import ScriptEffects
-from identity.authn.script_facts import request_facts, shown_person
+from identity.authn.script_facts import request_facts, shown_person, typed
 from identity.authn.script_http import ScriptHttp
 from identity.authn.script_prompts import prompt_answers, secret_fields
 from identity.authn.sign_in_plan import Plan, entries_of_session
@@ -272,7 +272,7 @@ class ScriptedSteps:
             "idp": "LOCAL",
             "options": self._options(course, last),
             "data": None,
-            "request": request_facts(course.request, form),
+            "request": request_facts(course.request, typed(form or {})),
         }
         add_answer(course, key, value)
 

@@ -153,6 +153,19 @@ def test_a_form_of_a_script(site: Site) -> None:
     assert "code" in response_parameters(page.submit("prompt-submit", why="work"))
 
 
+@pytest.mark.parametrize("name", ["code", "response", "tokenResponse"])
+def test_a_form_may_name_its_fields_as_a_factor_does(site: Site, name: str) -> None:
+    source = """
+    var onLoginRequest = function (context) {
+      executeStep(1, { onSuccess: function (context) {
+        prompt('genericForm', { inputs: ['NAME'] }, {
+          onSuccess: function (c) { fail({ errorCode: 'typed_' + c.request.params.NAME[0] }); } });
+      }});
+    };""".replace("NAME", name)
+    page = with_password(begun(site, scripted(site, source)), site.jane)
+    assert response_parameters(page.submit("prompt-submit", **{name: "blue"}))["error"] == "typed_blue"
+
+
 def test_send_error_shows_a_page_and_the_trace(site: Site) -> None:
     source = (
         "var onLoginRequest = function (c) { executeStep(1, { onSuccess: function (c) {"

@@ -12,6 +12,7 @@ from identity.domain.tenants import RateLimit
 from tests.support.builders import Site, claims_of
 from tests.support.in_process import TimedSite
 from tests.support.native_login import BASIC, NativeLogin, native_application
+from tests.support.scripts import script_hash
 
 pytestmark = pytest.mark.long
 
@@ -272,3 +273,15 @@ def test_no_password_reaches_the_log(site: Site) -> None:
     assert "a very secret word" not in log
     assert login.flow_id not in log
     assert "a very secret word" not in str([dict(event) for event in site.events()])
+
+
+@pytest.mark.long
+def test_a_script_that_refuses_at_once(site: Site) -> None:
+    """Its code and message reach the application from the first answer, too; WSO2's shape has no place for a page."""
+    source = "fail({ errorCode: 'closed', errorMessage: 'Not today.' })"
+    client = native_application(site)
+    given = script_hash(site, f"var onLoginRequest = function (c) {{ {source}; }};")
+    site.update(client, sign_in_script=given)
+    answer = NativeLogin(site, client).begin()
+    assert is_error(answer, 400, "closed")
+    assert answer.json()["description"] == "Not today."

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from identity.authn.assurance import REACHABLE_ACRS, reaches
+from identity.authn.login_record import Denial
 from identity.oauth2.authorization.authorization_request import AuthorizationRequest, Draft, RefusedRequest
 from identity.oauth2.errors import OAuthError
 from identity.oauth2.id_token_hint import subject_of_hint
@@ -162,3 +163,10 @@ def _values(demand: Mapping[str, Any]) -> list[Any]:
     """OpenID Connect Core §5.5.1: `value`, or `values` in the order of preference."""
     values: list[Any] = demand.get("values") or ([demand["value"]] if "value" in demand else [])
     return values
+
+
+def sign_in_denied(denial: Denial | None) -> OAuthError:
+    """What the application is told about a sign-in that was given up or denied (RFC 6749 §4.1.2.1)."""
+    if denial is None or denial.kind != "oauth_error":
+        return OAuthError("access_denied", "The person did not allow the request.")
+    return OAuthError(denial.code, denial.message or "The sign-in was denied.", uri=denial.uri)

@@ -23,6 +23,7 @@ from identity.oauth2.authorization.authentication_demands import (
     LOGIN_REQUIRED,
     require_essential_acr,
     script_facts,
+    sign_in_denied,
     told_acr,
 )
 from identity.oauth2.authorization.authorization_checks import check_authorization_request, refused_unread
@@ -269,7 +270,7 @@ class AuthorizationEndpoint:
                 raise RefusedRequest(request, OAuthError(*LOGIN_REQUIRED))
             return redirect(f"{http.tenant.prefix}/login/{flow.row.id}")
         if flow.denied or flow.record.denied:
-            raise RefusedRequest(request, _denied(flow))
+            raise RefusedRequest(request, sign_in_denied(flow.record.denial))
         session = await self._flows.session_of(http.tenant, flow)
         if session is None:
             raise FlowNotFound("the session has ended")
@@ -325,14 +326,6 @@ class AuthorizationEndpoint:
             ) from None
         await self._sessions.touch(http.tenant, decision.session)
         return await self._responses.success(http, decision.application, request, parameters, decision.session)
-
-
-def _denied(flow: OpenFlow) -> OAuthError:
-    """What the application is told about a sign-in that was given up or denied (RFC 6749 §4.1.2.1)."""
-    denial = flow.record.denial
-    if denial is None or denial.kind != "oauth_error":
-        return OAuthError("access_denied", "The person did not allow the request.")
-    return OAuthError(denial.code, denial.message or "The sign-in was denied.", uri=denial.uri)
 
 
 def _is_expected(

@@ -8,7 +8,7 @@ from identity.authn.authenticators import PASSKEY
 from identity.authn.login_flow import LoginFlows, LoginRecord
 from identity.authn.sign_in_plan import Plan, plan_of
 from identity.domain.applications import Application
-from identity.oauth2.authorization.authentication_demands import LOGIN_REQUIRED, script_facts
+from identity.oauth2.authorization.authentication_demands import LOGIN_REQUIRED, script_facts, sign_in_denied
 from identity.oauth2.authorization.authorization_request import AuthorizationRequest, RefusedRequest
 from identity.oauth2.clients.client_authentication import ClientAuthentication
 from identity.oauth2.errors import OAuthError
@@ -42,7 +42,7 @@ class NativeLoginStart:
         )
         flow = await self._flows.settle(http, await self._flows.open_native(http, row.id, secret), None)
         if flow.denied:
-            raise RefusedRequest(request, OAuthError("access_denied", "The sign-in was denied."))
+            raise RefusedRequest(request, sign_in_denied(flow.record.denial))
         return json_response(200, await self._prompts.of(http, flow))
 
     async def _require_application(
