@@ -163,7 +163,8 @@ def test_a_form_may_name_its_fields_as_a_factor_does(site: Site, name: str) -> N
       }});
     };""".replace("NAME", name)
     page = with_password(begun(site, scripted(site, source)), site.jane)
-    assert response_parameters(page.submit("prompt-submit", {name: "blue"}))["error"] == "typed_blue"
+    typed: dict[str, Any] = {name: "blue"}
+    assert response_parameters(page.submit("prompt-submit", **typed))["error"] == "typed_blue"
 
 
 def test_send_error_shows_a_page_and_the_trace(site: Site) -> None:
