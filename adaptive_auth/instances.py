@@ -22,11 +22,15 @@ if TYPE_CHECKING:
 Change = tuple[int, bytes]
 """An address in the guest's memory, and what is there."""
 
-PAGE, BLOCK, GAP = 4096, 256, 512
-LONG_ZEROS = 256 * 1024
+PAGE, BLOCK, GAP = max(4096, mmap.PAGESIZE), 256, 512
+LONG_ZEROS = 64 * 1024
 """So many are given back to the kernel, which lays zeros there when somebody touches them: buffers and stack."""
+ROOM = 192 * 1024
+"""Of the free memory behind the heap so much is laid back like data: every run uses it."""
 KEPT_BYTES = 16 << 20
 """Of compiled scripts."""
+_OBJECTS = 200
+"""Bytes of a change beside its data."""
 
 
 def _madvise() -> Callable[[int, int, int], int] | None:
@@ -99,7 +103,7 @@ class Instances:
         self._idle: list[Instance] = []
         first = self._new()
         self._first = first.read(0, first.size)
-        self._zeros = list(_long_zeros(self._first))
+        self._zeros = _long_zeros(self._first)
         self._data = list(_between(self._first, self._zeros))
         self._idle.append(first)
 
@@ -173,7 +177,7 @@ class CompiledScripts:
 
 
 def _size(script: str, changes: list[Change]) -> int:
-    return len(script) + sum(len(data) for _, data in changes)
+    return sys.getsizeof(script) + sum(len(data) + _OBJECTS for _, data in changes)
 
 
 def _joined(blocks: Iterable[int]) -> Iterator[tuple[int, int]]:
@@ -189,14 +193,17 @@ def _joined(blocks: Iterable[int]) -> Iterator[tuple[int, int]]:
         yield start, end
 
 
-def _long_zeros(memory: bytes) -> Iterator[tuple[int, int]]:
-    """Runs of pages that are all zero: where, and how many bytes."""
-    nothing, start = bytes(PAGE), 0
+def _long_zeros(memory: bytes) -> list[tuple[int, int]]:
+    """Runs of pages that are all zero: where, and how many bytes. The longest is the free memory behind the heap."""
+    nothing, start, runs = bytes(PAGE), 0, list[tuple[int, int]]()
     for at in range(0, len(memory) + 1, PAGE):
         if at == len(memory) or memory[at : at + PAGE] != nothing:
             if at - start >= LONG_ZEROS:
-                yield start, at - start
+                runs.append((start, at - start))
             start = at + PAGE
+    start, length = behind_heap = max(runs, key=lambda run: run[1])
+    runs[runs.index(behind_heap)] = (start + ROOM, length - ROOM)
+    return runs
 
 
 def _between(memory: bytes, zeros: Sequence[tuple[int, int]]) -> Iterator[Change]:

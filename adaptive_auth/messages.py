@@ -94,16 +94,25 @@ def parse_reply(content: bytes, limits: Limits) -> GuestAnswer | Stopped:
         match json.loads(content):
             case [bool(ok), str(text), list(lines), int(fuel)] if type(fuel) is int and 0 <= fuel <= limits.fuel:
                 if len(text) <= limits.answer_bytes:
+                    _require_characters(text)
                     return GuestAnswer(ok, text, _lines(lines, limits), fuel)
             case [str(limit), str(message), list(lines)] if limit in get_args(Limit):
+                _require_characters(message)
                 return Stopped(limit, message[:500], _lines(lines, limits))  # type: ignore[arg-type]
     except (ValueError, RecursionError):
         pass
     raise Malformed("no answer that a sandbox gives")
 
 
+def _require_characters(text: str) -> None:
+    """Half a surrogate pair is none. Raises ValueError."""
+    text.encode()
+
+
 def _lines(lines: list[Any], limits: Limits) -> tuple[str, ...]:
+    """Raises Malformed, ValueError."""
     good = all(isinstance(line, str) and len(line) <= limits.log_characters for line in lines)
     if not good or len(lines) > limits.log_lines:
         raise Malformed("log lines")
+    _require_characters("".join(lines))
     return tuple(lines)

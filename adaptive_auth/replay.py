@@ -6,6 +6,7 @@ Failed or Limited, never a pass.
 
 import hashlib
 import json
+import math
 import re
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -49,6 +50,17 @@ class Engine(Protocol):
 
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def _finite(number: str) -> float:
+    """Raises ValueError for what JSON has no word for."""
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError(f"{number} is no number")
+    return value
+
+
+_decode = json.JSONDecoder(parse_constant=_finite, parse_float=_finite).decode
 
 
 async def evaluate(
@@ -103,10 +115,10 @@ def read(answer: GuestAnswer, journal: Journal, *, lenient: bool = False) -> Eva
     """What the guest said, believed only where it has the right shape and agrees with the journal."""
     logs = log_lines(answer.logs)
     if not answer.ok:
-        message, _, stack = answer.text.partition("\n")
+        message, _, stack = answer.text.replace("\0", "\ufffd").partition("\n")
         return _failed(message, stack, (), logs)
     try:
-        content = json.loads(answer.text)
+        content = _decode(answer.text)
         if "\\u" in answer.text or not answer.text.isascii():  # the two ways to write what no text may hold
             check_texts(content)
         return _evaluation(content, journal, lenient, logs)
@@ -117,8 +129,9 @@ def read(answer: GuestAnswer, journal: Journal, *, lenient: bool = False) -> Eva
 
 
 def log_lines(lines: tuple[str, ...]) -> tuple[LogLine, ...]:
-    """The prelude writes the level, a space and the text."""
-    return tuple(LogLine(level, text) for level, _, text in (line.partition(" ") for line in lines))
+    """The prelude writes the level, a space and the text. No database takes NUL."""
+    parts = (line.replace("\0", "\ufffd").partition(" ") for line in lines)
+    return tuple(LogLine(level, text) for level, _, text in parts)
 
 
 def _limited(stopped: Stopped) -> Limited:
@@ -159,7 +172,7 @@ def _evaluation(content: Any, journal: Journal, lenient: bool, logs: tuple[LogLi
 def _taken(places: Any, journal: Journal) -> tuple[int, ...]:
     if not isinstance(places, list) or len(places) > len(journal):
         raise Malformed("an answer of no known shape")
-    if not all(type(place) is int and 0 <= place < len(journal) for place in places):
+    if not all(type(place) is int and 0 <= place < len(journal) for place in places) or len(set(places)) < len(places):
         raise Malformed("an answer of no known shape")
     return tuple(places)
 

@@ -65,7 +65,7 @@ class Sandbox:
     def run(self, given: str, script: str, *, hurried: bool = False) -> GuestAnswer:
         """Evaluate `script` with the JSON `given`; the answer of the prelude. Raises Stopped."""
         fuel = self.limits.hurried_fuel if hurried else self.limits.fuel
-        content = self._checked(given, script)[0]
+        content = self._checked(given, script, FILE)[0]
         with self._borrowed(fuel) as instance:
             compiled = self._compiled.get(script)
             if compiled is not None:

@@ -11,17 +11,16 @@
   // ---- What this file stands on -----------------------------------------------------------------------------------
   // A script may change every built-in, in its own run only. What runs after the script began must not notice: it uses
   // these copies, no method of a prototype, no iterator (for…of, spread, array patterns) and no inherited property.
-  const { __halt: halt, __log: log, __compile: compile, __own: own, __define: define } = global;
-  delete global.__halt;
-  delete global.__log;
-  delete global.__compile;
-  delete global.__own;
-  delete global.__define;
+  const { __halt: halt, __log: log, __compile: compile, __encode: encode, __own: own, __define: define } = global;
+  const { __promiseState: promiseState, __promiseResult: promiseResult } = global;
+  for (const name of ['halt', 'log', 'compile', 'encode', 'own', 'define', 'promiseState', 'promiseResult']) {
+    delete global['__' + name];
+  }
+  delete Error.prepareStackTrace; // it would hand our own functions to a script
   const { parse, stringify } = JSON;
   const { apply, construct, get: reflectGet, ownKeys, set: reflectSet, getOwnPropertyDescriptor: reflectOwn } = Reflect;
-  const { defineProperty, getPrototypeOf, hasOwn, keys, setPrototypeOf } = Object;
+  const { defineProperty, hasOwn, keys, setPrototypeOf } = Object;
   const { isArray } = Array;
-  const objectPrototype = Object.prototype, arrayPrototype = Array.prototype;
   const { isInteger } = Number;
   const { imul } = Math;
   const NativeDate = Date, NativeError = Error, NativeNumber = Number, NativePromise = Promise, NativeProxy = Proxy;
@@ -37,7 +36,6 @@
   const split = method(String.prototype, 'split');
   const remember = method(WeakMap.prototype, 'set');
   const recall = method(WeakMap.prototype, 'get');
-  const then = method(Promise.prototype, 'then');
   const dateText = method(Date.prototype, 'toString');
 
   const list = () => setPrototypeOf([], null); // without a prototype, so that no inherited setter sees what is added
@@ -53,24 +51,6 @@
     const text = stringify(value);
     return text === undefined ? null : parse(text);
   };
-  // JSON of plain data. JSON.stringify is fast, and asks the prototypes for toJSON: not where a script gave them one.
-  const encode = (value) => (untouched() ? stringify(value) ?? 'null' : encodeSlowly(value));
-  const untouched = () =>
-    !hasOwn(objectPrototype, 'toJSON') && !hasOwn(arrayPrototype, 'toJSON') && getPrototypeOf(arrayPrototype) === objectPrototype;
-  const encodeSlowly = (value) => {
-    if (!isObject(value)) return value === undefined || isFunction(value) ? 'null' : stringify(value);
-    let text = '';
-    if (isArray(value)) {
-      for (let i = 0; i < value.length; i++) text += (i ? ',' : '') + encodeSlowly(value[i]);
-      return '[' + text + ']';
-    }
-    const names = keys(value);
-    for (let i = 0; i < names.length; i++) {
-      const item = value[names[i]];
-      if (item !== undefined) text += (text ? ',' : '') + stringify(names[i]) + ':' + encodeSlowly(item);
-    }
-    return '{' + text + '}';
-  };
 
   // ---- The run ----------------------------------------------------------------------------------------------------
   const MAXIMUM_OPERATIONS = 100, MAXIMUM_HTTP = 20, MAXIMUM_EFFECTS = 100;
@@ -80,14 +60,14 @@
   let taken; // lenient: the places of those answers in the journal
   let effects, answersByKey;
   let waiting, fresh; // operations to come; those that were registered since the last one ended
-  let unfinished, failure; // promises of the script that are not settled; the first one that failed
+  let watched; // promises of async callbacks: they have to be settled in the end, and their errors count
   let rejected; // promises that failed without anybody to handle it: a forgotten await must not lose an error
   let unseen; // results of steps whose `ok` nobody looked at
   let users, context, request;
   let firstUser, subjectStep, attributeStep, selectedAcr, lastStepFailed;
 
   const taking = () => (given.lenient ? { taken } : null);
-  const finish = (status, more) => halt(encode({ status, used, effects, ...taking(), ...more }));
+  const finish = (status, more) => halt({ status, used, effects, ...taking(), ...more });
   const limited = (limit, message) => finish('limit', { limit, message });
   const refuse = (kind, reason, more) => finish('refused', { kind, reason, ...more });
   const crash = (error) => {
@@ -215,8 +195,8 @@
   const write = (of, claims, name, value) => {
     if (typeof name !== 'string') return false;
     const text = textOf(value) ?? '';
+    effect(of.effect, { user: of.id, claim: name, value: text }); // which may refuse
     define(claims, name, text);
-    effect(of.effect, { user: of.id, claim: name, value: text });
     return true;
   };
   const claimsOf = (id, question, effect) =>
@@ -273,9 +253,9 @@
     return text;
   };
   const writeHeader = (headers, name, value) => {
-    const text = oneLine(value, 'a header');
-    define(headers, oneLine(name, 'the name of a header'), text);
-    effect('header', { name, value: text });
+    const text = oneLine(value, 'a header'), sent = oneLine(name, 'the name of a header');
+    effect('header', { name: sent, value: text });
+    define(headers, sent, text);
     return true;
   };
   const SENT_HEADERS = {
@@ -316,18 +296,14 @@
       __proto__: null,
       enumerable: true,
       get: () => selectedAcr,
-      set: (value) => { selectedAcr = textOf(value); effect('acr', { value: selectedAcr }); },
+      set: (value) => { const text = textOf(value); effect('acr', { value: text }); selectedAcr = text; },
     });
     return made;
   };
 
   // ---- The queue: what a callback registers goes in front of what was waiting already -------------------------------
   const register = (asked, settle) => { asked.settle = settle; add(fresh, asked); };
-  const watch = (result) => { // an async callback has to finish, and its errors count
-    if (!(result instanceof NativePromise)) return;
-    unfinished++;
-    then(result, () => { unfinished--; }, (error) => { unfinished--; failure ??= { __proto__: null, error }; });
-  };
+  const watch = (result) => { if (promiseState(result) !== undefined) add(watched, result); };
   const call = (callback, data) => watch(apply(callback, undefined, [context, data]));
   const handler = (callbacks, name) => {
     const callback = isObject(callbacks) ? callbacks[name] : undefined;
@@ -645,9 +621,12 @@
     try { if (isObject(value) && !(value instanceof NativeError)) return stringify(value) ?? 'undefined'; } catch { /* a cycle */ }
     try { return NativeString(value); } catch { return '[object]'; }
   };
+  let logging = false; // what is only logged was not looked at
   const logger = (level) => (...values) => {
     let text = '';
+    logging = true;
     for (let i = 0; i < values.length; i++) text += (i ? ' ' : '') + shown(values[i]);
+    logging = false;
     log(level + ' ' + text); // which keeps 500 characters
   };
   const Log = { log: logger('info'), debug: logger('debug'), info: logger('info'), warn: logger('warn'), error: logger('error') };
@@ -667,9 +646,9 @@
   // ---- The modern form: async function onLogin(context) --------------------------------------------------------------
   const resultOf = (ok, values) => { // of a step or page; a failure nobody looked at does not pass
     const result = { ...values };
-    const watched = { __proto__: null, looked: ok };
-    if (!ok) add(unseen, watched);
-    defineProperty(result, 'ok', { __proto__: null, enumerable: true, get: () => { watched.looked = true; return ok; } });
+    const seenBy = { __proto__: null, looked: ok };
+    if (!ok) add(unseen, seenBy);
+    defineProperty(result, 'ok', { __proto__: null, enumerable: true, get: () => { seenBy.looked ||= !logging; return ok; } });
     return result;
   };
   const promised = (start) => new NativePromise((resolve) => start(resolve));
@@ -734,16 +713,17 @@
     const { facts } = given;
     now = facts.started;
     chance = facts.chance | 0;
-    used = calls = unfinished = 0;
+    used = calls = 0;
     effects = list();
     taken = list();
     waiting = list();
     fresh = list();
     unseen = list();
     rejected = list();
+    watched = list();
     users = { __proto__: null };
     modules = { __proto__: null };
-    failure = firstUser = subjectStep = attributeStep = selectedAcr = null;
+    firstUser = subjectStep = attributeStep = selectedAcr = null;
     lastStepFailed = false;
     answersByKey = { __proto__: null };
     for (let i = 0; given.lenient && i < given.journal.length; i++) {
@@ -765,7 +745,9 @@
     call(entry, undefined);
   };
   const done = () => {
-    if (unfinished) throw new NativeError('the script waits for something that never comes');
+    for (let i = 0; i < watched.length; i++) {
+      if (promiseState(watched[i]) === 0) throw new NativeError('the script waits for something that never comes');
+    }
     for (let i = 0; i < rejected.length; i++) if (!rejected[i].handled) return crash(rejected[i].reason);
     for (let i = 0; i < unseen.length; i++) {
       if (!unseen[i].looked) denied('step_failed', 'The sign-in was not completed.');
@@ -776,7 +758,9 @@
   };
   // One operation, or all HTTP calls at the head of the queue. Runs again until something ends the run.
   const next = () => {
-    if (failure) return crash(failure.error);
+    for (let i = 0; i < watched.length; i++) {
+      if (promiseState(watched[i]) === 2) return crash(promiseResult(watched[i]));
+    }
     for (let i = 0; i < waiting.length; i++) add(fresh, waiting[i]);
     waiting = fresh;
     fresh = list();

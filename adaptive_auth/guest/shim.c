@@ -5,6 +5,7 @@
  * each run begins from there: write the script, call `compile`, write what is given, call `run`, read `report`.
  * Everything that lasts from call to call is in memory, which the host puts back; the stack pointer is exported for it.
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
@@ -14,6 +15,7 @@
 
 #define EXPORT(name) __attribute__((export_name(name)))
 #define INPUT_BYTES (512 * 1024)
+#define ROOM_BYTES (4 * 1024 * 1024)
 #define ANSWER_BYTES (256 * 1024)
 #define ERROR_BYTES 4000
 #define LOG_LINES 200
@@ -81,11 +83,122 @@ static void *resize(void *heap, void *block, size_t bytes) {
 static const JSMallocFunctions heap_functions = {allocate_zeroed, allocate, release, resize, usable};
 
 /* --- what the prelude gets, takes and deletes ---------------------------------------------------------------------- */
+typedef struct { char *text; size_t length, room; } writer;
+
+static void put(JSContext *c, writer *to, const char *bytes, size_t count) {
+  if (to->room - to->length < count) {
+    to->room = 2 * to->room + count;
+    to->text = js_realloc(c, to->text, to->room);
+  }
+  memcpy(to->text + to->length, bytes, count);
+  to->length += count;
+}
+
+/* Half a surrogate pair is three bytes here, of which the first is ED and the second A0 or more. */
+static int put_text(JSContext *c, writer *to, JSValueConst value) {
+  static const char hex[] = "0123456789abcdef", brief[] = "btn?fr";
+  size_t length, plain = 0;
+  const char *text = JS_ToCStringLen(c, &length, value);
+  if (!text) return -1;
+  put(c, to, "\"", 1);
+  for (size_t i = 0; i < length; i++) {
+    unsigned byte = (unsigned char)text[i], half = byte == 0xED && (unsigned char)text[i + 1] >= 0xA0;
+    if (byte >= ' ' && byte != '"' && byte != '\\' && !half) continue;
+    put(c, to, text + plain, i - plain);
+    unsigned unit = half ? 0xD000 | (text[i + 1] & 0x3F) << 6 | (text[i + 2] & 0x3F) : byte;
+    char escaped[] = {'\\', 'u', hex[unit >> 12], hex[unit >> 8 & 15], hex[unit >> 4 & 15], hex[unit & 15]};
+    if (byte == '"' || byte == '\\') escaped[1] = byte;
+    else if (byte >= '\b' && byte <= '\r' && byte != '\v') escaped[1] = brief[byte - '\b'];
+    put(c, to, escaped, escaped[1] == 'u' ? 6 : 2);
+    i += half ? 2 : 0;
+    plain = i + 1;
+  }
+  put(c, to, text + plain, length - plain);
+  put(c, to, "\"", 1);
+  JS_FreeCString(c, text);
+  return 1;
+}
+
+static int put_value(JSContext *c, writer *to, JSValueConst value);
+
+static int put_items(JSContext *c, writer *to, JSValueConst list) {
+  int64_t length = 0;
+  if (JS_GetLength(c, list, &length)) return -1;
+  put(c, to, "[", 1);
+  for (int64_t i = 0; i < length; i++) {
+    JSValue item = JS_GetPropertyUint32(c, list, i);
+    if (i) put(c, to, ",", 1);
+    int written = JS_IsException(item) ? -1 : put_value(c, to, item);
+    JS_FreeValue(c, item);
+    if (written < 0) return -1;
+    if (!written) put(c, to, "null", 4);
+  }
+  put(c, to, "]", 1);
+  return 1;
+}
+
+static int put_members(JSContext *c, writer *to, JSValueConst object) {
+  JSPropertyEnum *names;
+  uint32_t count;
+  int some = 0;
+  if (JS_GetOwnPropertyNames(c, &names, &count, object, JS_GPN_STRING_MASK | JS_GPN_ENUM_ONLY)) return -1;
+  put(c, to, "{", 1);
+  for (uint32_t i = 0; i < count && some >= 0; i++) {
+    JSValue member = JS_GetProperty(c, object, names[i].atom), name = JS_AtomToString(c, names[i].atom);
+    size_t before = to->length;
+    if (some) put(c, to, ",", 1);
+    int written = JS_IsException(member) || JS_IsException(name) ? -1 : put_text(c, to, name);
+    if (written > 0) put(c, to, ":", 1), written = put_value(c, to, member);
+    JS_FreeValue(c, name), JS_FreeValue(c, member);
+    if (written < 0) some = -1;
+    else if (written) some = 1;
+    else to->length = before;
+  }
+  JS_FreePropertyEnum(c, names, count);
+  if (some >= 0) put(c, to, "}", 1);
+  return some < 0 ? -1 : 1;
+}
+
+/* Plain data as JSON, by its own properties: JSON.stringify lets the script have a word, by toJSON and by setters of its
+ * lists. 1: written; 0: what JSON has no word for; -1: an exception. */
+static int put_value(JSContext *c, writer *to, JSValueConst value) {
+  double number;
+  if (JS_IsString(value)) return put_text(c, to, value);
+  if (JS_IsNull(value)) return put(c, to, "null", 4), 1;
+  if (JS_IsBool(value)) return JS_VALUE_GET_BOOL(value) ? put(c, to, "true", 4) : put(c, to, "false", 5), 1;
+  if (JS_IsNumber(value)) {
+    size_t length;
+    if (JS_ToFloat64(c, &number, value)) return -1;
+    if (!isfinite(number)) return put(c, to, "null", 4), 1;
+    const char *text = JS_ToCStringLen(c, &length, value);
+    if (!text) return -1;
+    put(c, to, text, length);
+    JS_FreeCString(c, text);
+    return 1;
+  }
+  if (!JS_IsObject(value) || JS_IsFunction(c, value)) return 0;
+  return JS_IsArray(value) ? put_items(c, to, value) : put_members(c, to, value);
+}
+
+static writer written(JSContext *c, JSValueConst value) {
+  writer to = {NULL, 0, 0};
+  int done = put_value(c, &to, value);
+  if (!done) put(c, &to, "null", 4);
+  if (done < 0) to.length = 0;
+  return to;
+}
+
+static JSValue encode(JSContext *c, JSValueConst self, int count, JSValueConst *given) {
+  writer to = written(c, given[0]);
+  JSValue text = to.length ? JS_NewStringLen(c, to.text, to.length) : JS_EXCEPTION;
+  js_free(c, to.text);
+  return text;
+}
+
 static JSValue halt(JSContext *c, JSValueConst self, int count, JSValueConst *given) {
-  size_t length;
-  const char *text = JS_ToCStringLen(c, &length, given[0]);
-  if (!text) return JS_EXCEPTION;
-  leave(text, length);
+  writer to = written(c, given[0]);
+  if (!to.length) return JS_EXCEPTION;
+  leave(to.text, to.length);
   stop(ANSWERED);
 }
 
@@ -129,10 +242,19 @@ static JSValue define(JSContext *c, JSValueConst self, int count, JSValueConst *
   return done < 0 ? JS_EXCEPTION : JS_UNDEFINED;
 }
 
+/* Whether it is a promise, and how it stands, whatever the script has made of its prototype: undefined, 0 waiting, 1, 2
+ * rejected; and what it was rejected with. */
+static JSValue promise_state(JSContext *c, JSValueConst self, int count, JSValueConst *given) {
+  return JS_IsPromise(given[0]) ? JS_NewInt32(c, JS_PromiseState(c, given[0])) : JS_UNDEFINED;
+}
+static JSValue promise_result(JSContext *c, JSValueConst self, int count, JSValueConst *given) {
+  return JS_PromiseResult(c, given[0]);
+}
+
 /* A promise that was rejected without anybody there to handle it, or is handled after all: the prelude keeps the list. */
 static void track(JSContext *c, JSValueConst promise, JSValueConst reason, bool handled, void *opaque) {
   JSValueConst given[] = {promise, reason, handled ? JS_TRUE : JS_FALSE};
-  JS_FreeValue(c, JS_Call(c, rejected_function, JS_UNDEFINED, 3, given));
+  if (JS_IsException(JS_Call(c, rejected_function, JS_UNDEFINED, 3, given))) stop(RUNNING);
 }
 
 /* --- what the host calls ------------------------------------------------------------------------------------------- */
@@ -188,7 +310,8 @@ EXPORT("start") int start(int heap_bytes, int stack_bytes, int length) {
   JS_AddIntrinsicRegExp(context), JS_AddIntrinsicJSON(context), JS_AddIntrinsicProxy(context);
   JS_AddIntrinsicMapSet(context), JS_AddIntrinsicTypedArrays(context), JS_AddIntrinsicPromise(context);
   offer("__halt", halt, 1), offer("__log", append_log, 1), offer("__compile", compile, 2);
-  offer("__own", own, 2), offer("__define", define, 3);
+  offer("__encode", encode, 1), offer("__own", own, 2), offer("__define", define, 3);
+  offer("__promiseState", promise_state, 1), offer("__promiseResult", promise_result, 1);
   JSValue value = JS_Eval(context, input, length, "<prelude>", JS_EVAL_TYPE_GLOBAL);
   if (JS_IsException(value)) return raised();
   begin_function = take("__begin"), main_function = take("__main"), next_function = take("__next");
@@ -196,6 +319,9 @@ EXPORT("start") int start(int heap_bytes, int stack_bytes, int length) {
   JS_SetHostPromiseRejectionTracker(runtime, track, NULL);
   JS_RunGC(runtime);
   memset(input, 0, sizeof input);
+  /* Room for what scripts need, so that memory does not have to grow. */
+  void *volatile room = malloc(ROOM_BYTES);
+  free(room);
   return RUNNING;
 }
 
@@ -211,6 +337,7 @@ EXPORT("compile") int compile_script(int name_length, int script_length) {
 /* The input is what is given. Evaluates the compiled script; answered by the first text, not empty, of main and then next. */
 EXPORT("run") int run(int given_length) {
   JSContext *of_job;
+  int jobs;
   JS_UpdateStackTop(runtime);
   report.state = RUNNING;
   JSValue given = JS_NewStringLen(context, input, given_length);
@@ -219,7 +346,8 @@ EXPORT("run") int run(int given_length) {
   if (JS_IsException(value)) return raised();
   value = JS_Call(context, main_function, JS_UNDEFINED, 0, NULL);
   while (says_nothing(value)) {
-    while (JS_ExecutePendingJob(runtime, &of_job) > 0) {}
+    while ((jobs = JS_ExecutePendingJob(runtime, &of_job)) > 0) {}
+    if (jobs < 0) return raised();
     value = JS_Call(context, next_function, JS_UNDEFINED, 0, NULL);
   }
   return answered(value);

@@ -49,7 +49,7 @@ def test_an_instance_is_put_back_byte_for_byte(fresh: Sandbox, script: str) -> N
 def test_one_that_has_grown_is_not_used_again(fresh: Sandbox) -> None:
     with fresh.instances.borrowed(LIMITS.fuel, 1) as first:
         pass
-    fresh.run(given(), "globalThis.long = 'x'.repeat(3e6); fail()")
+    fresh.run(given(), "globalThis.long = new Uint8Array(6e6); fail()")
     with fresh.instances.borrowed(LIMITS.fuel, 1) as second:
         assert second is not first
 
@@ -58,6 +58,16 @@ def test_an_instance_is_used_again(fresh: Sandbox) -> None:
     with fresh.instances.borrowed(LIMITS.fuel, 1) as first:
         pass
     fresh.run(given(), TWO_STEPS)
+    with fresh.instances.borrowed(LIMITS.fuel, 1) as second:
+        assert second is first
+
+
+def test_a_long_script_needs_no_more_memory_than_there_is(fresh: Sandbox) -> None:
+    more = (f"function f{i}(c) {{ if (hasRole(c.steps[1].subject, 'r{i}')) fail(); }}" for i in range(500))
+    long = TWO_STEPS + "".join(more)
+    with fresh.instances.borrowed(LIMITS.fuel, 1) as first:
+        pass
+    fresh.run(given(), long)
     with fresh.instances.borrowed(LIMITS.fuel, 1) as second:
         assert second is first
 
@@ -95,7 +105,7 @@ def test_compiling_may_use_as_much_as_a_run(guest_folder: Path) -> None:
 
 
 def test_compiled_scripts_are_kept_up_to_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(instances, "KEPT_BYTES", 1000)
+    monkeypatch.setattr(instances, "KEPT_BYTES", 1700)
     compiled = CompiledScripts()
     for name in "abc":
         compiled.keep(name, [(0, bytes(300))])

@@ -33,7 +33,13 @@ POLLUTION = [
     "globalThis.JSON = globalThis.Object = globalThis.Reflect = globalThis.Array = undefined;",
     "globalThis.fail = globalThis.executeStep = globalThis.step = () => ({ ok: true });",
     "Object.setPrototypeOf(Object.prototype, null); Error.prototype.toString = () => 'done';",
+    "const forge = { configurable: true, get() {}, set(v) { if (v && v.status) Object.assign(v, FORGED); } };"
+    " Object.defineProperty(Array.prototype, '0', forge);",
+    "Array.prototype[5] = 1; delete Array.prototype[5]; Object.defineProperty(Object.prototype, '0',"
+    " { configurable: true, get() {}, set(v) { if (v && v.status) Object.assign(v, FORGED); } });",
+    "Promise[Symbol.species] = Array; Object.defineProperty(Promise, Symbol.hasInstance, { value: () => false });",
 ]
+FORGED = "var FORGED = { status: 'done', subject_step: 1, attribute_step: 1, acr: null };"
 FORMS = {
     "wso2": "function onLoginRequest(c) { run(1, { onSuccess: function (c) { run(2); } }); }",
     "modern": "async function onLogin(c) { const a = await one(1); if (!a.ok) end(); const b = await one(2); }",
@@ -43,7 +49,7 @@ FORMS = {
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("pollution", POLLUTION)
 def test_attack_28_pollution_never_turns_failure_into_a_pass(pollution: str, form: str, sandbox: Sandbox) -> None:
-    source = f"var run = executeStep, one = step, end = fail;\n{pollution}\n{FORMS[form]}"
+    source = f"var run = executeStep, one = step, end = fail;\n{FORGED}\n{pollution}\n{FORMS[form]}"
     for second in (failed(), {"ok": "yes"}, {}, {"ok": 1, "subject": {"id": "root"}}):
         login = Login(sandbox, source, {"step": [PASSED, second]})
         result = login.run()
@@ -53,6 +59,58 @@ def test_attack_28_pollution_never_turns_failure_into_a_pass(pollution: str, for
     assert isinstance(result, Finished | Refused | Failed)
     if isinstance(result, Finished):
         assert [operation.arguments["step"] for operation in honest.asked] == [1, 2]
+
+
+NO_PASS = {
+    "a microtask throws": "executeStep(1, { onSuccess() { queueMicrotask(() => { throw new Error('broke'); }); } })",
+    "a denial behind it": "executeStep(1, { onSuccess() {"
+    " queueMicrotask(() => { throw 1; }); queueMicrotask(() => fail('denied')); } })",
+    "a promise without prototype": "executeStep(1, { onSuccess() {"
+    " const never = new Promise(() => 0); Object.setPrototypeOf(never, null); return never; } })",
+    "a promise that hides": "(() => { Object.defineProperty(Promise, Symbol.hasInstance, { value: () => false });"
+    " executeStep(1, { onSuccess: async () => { await new Promise(() => 0); } }); })()",
+    "a rejection in the depths": "executeStep(1, { onSuccess() {"
+    " const deeper = (n) => { try { deeper(n + 1); } catch (e) { Promise.reject(7); throw e; } };"
+    " try { deeper(0); } catch { } } })",
+}
+
+
+@pytest.mark.parametrize("script", NO_PASS.values(), ids=NO_PASS)
+def test_attack_28_no_error_is_lost(script: str, sandbox: Sandbox) -> None:
+    login = Login(sandbox, f"function onLoginRequest(context) {{ {script}; }}", {"step": PASSED})
+    assert isinstance(login.run(), Refused | Failed | Limited)
+
+
+@pytest.mark.parametrize("look", ["Log.info(r)", "console.log('second', r)", "Log.info(JSON.parse, r, r)"])
+def test_a_result_that_is_only_logged_was_not_looked_at(look: str, sandbox: Sandbox) -> None:
+    source = f"async function onLogin() {{ await step(1); const r = await step(2); {look}; }}"
+    result = Login(sandbox, source, {"step": [PASSED, failed()]}).run()
+    assert isinstance(result, Refused)
+    assert result.reason == "step_failed"
+
+
+def test_stack_traces_hand_out_no_function_of_ours(sandbox: Sandbox) -> None:
+    source = """
+    Error.prepareStackTrace = (error, sites) => sites.map((site) => site.getFunction());
+    function onLoginRequest() { sendError(null, { stack: typeof new Error('x').stack }); }"""
+    result = Login(sandbox, source).run()
+    assert isinstance(result, Refused)
+    assert result.parameters == {"stack": "string"}
+
+
+def test_a_secret_that_is_refused_changes_nothing(sandbox: Sandbox) -> None:
+    source = """
+    function onLoginRequest(context) { executeStep(1, { onSuccess: function (context) {
+      var user = context.currentKnownSubject, seen = [];
+      try { context.selectedAcr = secrets.riskKey; } catch (e) { seen.push(context.selectedAcr); }
+      try { user.claims['a'] = secrets.riskKey; } catch (e) { seen.push('a' in user.claims); }
+      var headers = context.response.headers;
+      try { headers['X-A'] = secrets.riskKey; } catch (e) { seen.push(Object.keys(headers)); }
+      sendError(null, { seen: seen });
+    }}); }"""
+    result = Login(sandbox, source, {"step": PASSED, "sessionClaims": {}}).run()
+    assert isinstance(result, Refused)
+    assert result.parameters == {"seen": [None, False, []]}
 
 
 def test_pollution_of_the_built_ins_is_not_noticed_by_the_prelude(sandbox: Sandbox) -> None:
@@ -121,6 +179,7 @@ def test_honest_answer_passes() -> None:
         {"effects": [{"kind": "acr", "value": "\ue000secret:riskKey\ue001"}]},
         {"effects": [{"kind": "acr", "value": "a\0b"}]},
         {"effects": [{"kind": "acr", "value": "\ud800"}]},
+        {"effects": [{"kind": "email", "user": "u1", "template": "x", "placeholders": {"a": float("inf")}}]},
         {"status": "DONE"},
         {"status": None},
         {"status": ["done"]},

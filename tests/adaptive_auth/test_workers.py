@@ -181,6 +181,10 @@ NONSENSE = {
     "too many lines": json.dumps([True, "", ["x"] * 201, 1]).encode(),
     "long line": json.dumps([True, "", ["x" * 501], 1]).encode(),
     "line that is none": json.dumps([True, "", [1], 1]).encode(),
+    "half a character": b'[true, "\\ud800", [], 1]',
+    "half a character in an error": b'[false, "x\\udfff", [], 1]',
+    "half a character in a line": b'[true, "", ["\\udc00\\ud800"], 1]',
+    "half a character in a limit": b'["fuel", "\\ud800", []]',
     "unknown limit": json.dumps(["patience", "", []]).encode(),
 }
 
