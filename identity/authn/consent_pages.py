@@ -4,7 +4,6 @@ from identity.authn.consent import Consents
 from identity.authn.consent_details import shown_details, shown_resources
 from identity.authn.login_flow import FlowNotFound, LoginFlows, OpenFlow
 from identity.authn.people import People
-from identity.authn.session_claims import session_claims
 from identity.authn.shown_application import shown_application
 from identity.domain.applications import Application
 from identity.domain.sessions import SsoSession
@@ -28,7 +27,7 @@ class ConsentPages:
 
     async def show(self, request: Request) -> Response:
         flow, session, application = await self._open(request)
-        claims = with_session_claims(await self._claims(request, session), session_claims(flow.record, application))
+        claims = with_session_claims(await self._claims(request, session), flow.record.claims)
         question = flow.record.question
         assert question is not None
         return self._pages.respond(

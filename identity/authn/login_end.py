@@ -3,7 +3,7 @@
 All of it is written in the transaction that ends the flow: there is no session before every step is done.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from identity.authn.assurance import acr_of, joined
 from identity.authn.cookies import Cookies
@@ -15,10 +15,11 @@ from identity.authn.login_recording import LoginRecordings
 from identity.authn.login_trace import LoginTraces
 from identity.authn.network_places import NetworkPlaces
 from identity.authn.people import People
+from identity.authn.session_claims import session_claims
 from identity.authn.session_state import SessionStates
 from identity.authn.shadow import Shadow
 from identity.authn.sso_sessions import SsoSessions
-from identity.authn.typed_secrets import without_secrets
+from identity.authn.typed_secrets import as_kept, secrets_typed, without_secrets
 from identity.domain.events import Event, EventType
 from identity.domain.sessions import SessionId, SsoSession, factors_text
 from identity.secrets import Sealer
@@ -69,14 +70,18 @@ class LoginEnd:
         Raises StoreUnavailable.
         """
         # Nothing runs again: from here on nobody needs what was typed into secret fields.
-        course.record = without_secrets(course.record)
+        typed = secrets_typed(course.record)
+        if course.record.verdict == "done":
+            course.change(claims=session_claims(course.record, course.application))
+        course.record = without_secrets(course.record, typed)
         end = await self._done(batch, course, browser) if course.record.verdict == "done" else End(None)
-        if course.record.verdict == "denied":
-            await self._record_denial(batch, course)
-        if course.record.verdict == "done" and course.record.script is not None:
-            await self._keep_last_login(batch, course)
-        await self._traces.note(batch, course)
-        await self._recordings.note(batch, course)
+        kept = replace(course, record=as_kept(course.record, typed))
+        if kept.record.verdict == "denied":
+            await self._record_denial(batch, kept)
+        if kept.record.verdict == "done" and kept.record.script is not None:
+            await self._keep_last_login(batch, kept)
+        await self._traces.note(batch, kept)
+        await self._recordings.note(batch, kept)
         return end
 
     async def _done(self, batch: WriteBatch, course: Course, browser: bool) -> End:

@@ -132,6 +132,8 @@ class LoginRecord:
     denial: Denial | None = None
     acr: str = ""
     """What the script chose to say (`context.selectedAcr`)."""
+    claims: dict[str, str] = field(default_factory=dict)
+    """What the script has set for this sign-in, by our names, once it has ended."""
     remember: bool = False
     know_device: bool = False
     """The end of the login makes this browser a known one."""

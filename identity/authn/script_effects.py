@@ -12,6 +12,7 @@ from identity.authn.script_answers.claims import attribute_of
 from identity.authn.script_answers.cookies import protected
 from identity.authn.script_facts import OUR_COOKIES
 from identity.authn.session_claims import may_be_set
+from identity.authn.typed_secrets import told_without_secrets
 from identity.domain.deliveries import DeliveryKind
 from identity.domain.events import Event, EventType
 from identity.domain.users import SubjectId
@@ -204,8 +205,9 @@ class ScriptEffects:
         return Outcome(Result.DELIVERED)
 
     def _say(self, course: Course, what: str) -> None:
+        reason = told_without_secrets(course.record.script, what)
         self._log.warning(
-            "effect of a script left undone", reason=what, trace_id=course.request.trace_id,
+            "effect of a script left undone", reason=reason, trace_id=course.request.trace_id,
             application=course.record.application,
         )  # fmt: skip
 

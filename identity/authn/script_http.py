@@ -21,6 +21,7 @@ from adaptive_auth.shapes import SECRET
 from identity.authn.login_course import Course
 from identity.authn.login_record import Answer, LoginRecord
 from identity.authn.sign_in_scripts import SignInScripts
+from identity.authn.typed_secrets import told_without_secrets
 from identity.clock import SECOND
 from identity.config import Purpose
 from identity.errors import ConfigurationError
@@ -95,7 +96,8 @@ class ScriptHttp:
                 timeout=TIMEOUT_SECONDS,
             )
         except (_Refused, OutboundRefused) as refused:
-            reason = refused.detail if isinstance(refused, OutboundRefused) else str(refused)
+            said = refused.detail if isinstance(refused, OutboundRefused) else str(refused)
+            reason = told_without_secrets(course.record.script, said)
             self._log.warning("HTTP call of a script refused", reason=reason, trace_id=course.request.trace_id)
             return _outcome()
         except OutboundFailed as failed:

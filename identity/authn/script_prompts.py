@@ -9,7 +9,7 @@ from typing import Any
 
 _ID = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,40}")
 _OURS = frozenset({"action", "csrf_token", "authenticator", "password", "username", "account", "remember", "choice"})
-_SECRET = re.compile(r"pass(word|wd|phrase|code)|secret|(^|[._-])(pin|otp)($|[._-])", re.IGNORECASE)
+_SECRET = re.compile(r"pass(word|wd|phrase|code)|secret|pwd|otp|cvv|cvc|pin_?code|(^|[._-])pin($|[._-])", re.IGNORECASE)
 MAXIMUM_INPUTS = 10
 MAXIMUM_TEXT = 500
 

@@ -169,7 +169,8 @@ class ScriptedSteps:
 
     def _fail(self, course: Course, reason: str) -> None:
         """Every failure of a script denies, and is seen: in the log, the trace, the event and the metric."""
-        reason = told_without_secrets(_state(course.record), reason)
+        kind, colon, message = reason.partition(":")
+        reason = kind + colon + told_without_secrets(course.record.script, message)
         self._log.warning(
             "sign-in script denied a login", reason=reason[:500], trace_id=course.request.trace_id,
             application=course.record.application,

