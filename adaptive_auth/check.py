@@ -111,15 +111,37 @@ def _dry_run(
             yield Finding("warning", "a request without parameters reaches no step, so it is always denied")
 
 
-_SECRET = re.compile(r"""\bsecrets\s*(?:\?\s*)?(?:\.\s*(?:\[\s*['"])?|\[\s*['"])([A-Za-z_]\w*)""")
+_PLAIN = re.compile(r"""(['"`])[A-Za-z_]\w*\1""")
 
 
 def named_secrets(script: Script) -> frozenset[str]:
-    """Secrets that script and libraries write out: `secrets.name`, `secrets['name']`. A computed name is not found."""
-    without_comments = (
-        " ".join(word.text for word in words(source)) for source in (script.source, *script.libraries.values())
-    )
-    return frozenset(name for text in without_comments for name in _SECRET.findall(text))
+    """Secrets that script and libraries write out, `secrets.name` or `secrets['name']`."""
+    sources = (script.source, *script.libraries.values())
+    return frozenset(name for source in sources for name in _secrets_in(words(source)) if name is not None)
+
+
+def may_use_secret(script: Script, name: str) -> bool:
+    """Whether script or libraries write `secrets.name` or `secrets['name']`, or use `secrets` in a way that does not
+    tell the name."""
+    sources = (script.source, *script.libraries.values())
+    return any(found in (name, None) for source in sources for found in _secrets_in(words(source)))
+
+
+def _secrets_in(source: list[Word]) -> Iterator[str | None]:
+    """The name behind each `secrets`; None where it is not written out."""
+    for place, word in enumerate(source):
+        if word.kind == "template":
+            yield from _secrets_in(words(word.text[1:-1]))
+        elif word.text in ("'secrets'", '"secrets"'):
+            yield None
+        elif word.kind == "name" and word.text == "secrets":
+            rest = [next_word for next_word in source[place + 1 : place + 5] if next_word.text not in ("?", ".")]
+            if rest and rest[0].kind == "name" and source[place + 1].text in ("?", "."):
+                yield rest[0].text
+            else:
+                bracket, name, end = [next_word.text for next_word in rest[:3]] if len(rest) > 2 else ("", "", "")
+                written_out = bracket == "[" and end == "]" and _PLAIN.fullmatch(name)
+                yield name[1:-1] if written_out else None
 
 
 def _scan(

@@ -222,6 +222,8 @@ def _identifying_step(key: str, value: Any) -> int | None:
     return number
 
 
+MAXIMUM_URL = 2000
+MAXIMUM_MESSAGE = 1000
 _ERROR_CODE = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]{1,100}")
 """RFC 6749 §4.1.2.1."""
 _URL = re.compile(r"(https?://[^/\\\s]|/(?![/\\])|[^/\\:\s?#]+([/?#]|$))[^\s\\]*")
@@ -229,7 +231,7 @@ _URL = re.compile(r"(https?://[^/\\\s]|/(?![/\\])|[^/\\:\s?#]+([/?#]|$))[^\s\\]*
 
 
 def _is_url(text: str) -> bool:
-    if not text.isascii() or not text.isprintable() or _URL.fullmatch(text) is None:
+    if len(text) > MAXIMUM_URL or not text.isascii() or not text.isprintable() or _URL.fullmatch(text) is None:
         return False
     try:
         urlsplit(text)
@@ -261,7 +263,10 @@ def _refused(content: dict[str, Any], common: dict[str, Any]) -> Evaluation:
     if not (message is None or isinstance(message, str)) or not (uri is None or isinstance(uri, str)):
         raise Malformed("fail: errorMessage and errorURI are texts")
     if uri is not None and ('"' in uri or not _is_url(uri)):
-        raise Malformed("fail: errorURI is http, https or a path of this server")
+        raise Malformed(f"fail: errorURI is http, https or a path of this server, {MAXIMUM_URL} characters at most")
+    if message is not None:
+        # It goes into an address: one line, and no longer than proxies take.
+        message = "".join(letter if letter.isprintable() else " " for letter in message[:MAXIMUM_MESSAGE])
     return Refused(kind="oauth_error", reason=reason, code=code, message=message, uri=uri, **common)
 
 

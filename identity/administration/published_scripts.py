@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from adaptive_auth.check import Finding, named_secrets
+from adaptive_auth.check import Finding, may_use_secret
 from adaptive_auth.script import Script
 from identity.administration.applications import update_application
 from identity.administration.context import Administration
@@ -46,8 +46,8 @@ async def owners_with_library(administration: Administration, tenant: Tenant, na
 
 
 async def owners_with_secret(administration: Administration, tenant: Tenant, name: str) -> list[str]:
-    """Names of the owners whose published script, or a library of it, writes the secret's name out."""
-    return [owner for owner, script in await _bundled(administration, tenant) if name in named_secrets(script)]
+    """Names of the owners whose published script, or a library of it, uses the secret, or may use it."""
+    return [owner for owner, script in await _bundled(administration, tenant) if may_use_secret(script, name)]
 
 
 async def source_of(administration: Administration, owner: Owner) -> str:

@@ -27,7 +27,7 @@ def explain(
         raise typer.BadParameter("name a trace id, or somebody with --user")
     found = with_administration(data, lambda a: _found(a, tenant, trace, user))
     if as_json:
-        print(json.dumps(found if user is not None else found[0], indent=2, ensure_ascii=False))
+        print(json.dumps(found if user is not None else found[0], indent=2))
         return
     for document in found:
         if user is not None:
@@ -87,11 +87,15 @@ def account(document: dict[str, Any]) -> list[str]:
         lines.append("effects      " + ", ".join(str(kind) for kind in document["effects"]))
     end = document.get("end")
     if end is not None:
-        # What a script says may hold what a request said: no control character of it reaches the terminal.
         said = " ".join(json.dumps(end[name], ensure_ascii=False) for name in ("code", "message") if end[name])
         lines.append(f"script said  {end['called']} {said}".rstrip())
     reason = f": {document['reason']}" if document["reason"] else ""
-    return [*lines, f"outcome      {document['outcome']}{reason}"]
+    return [_printable(line) for line in (*lines, f"outcome      {document['outcome']}{reason}")]
+
+
+def _printable(line: str) -> str:
+    """What scripts and requests said may hold anything: no control character of it reaches the terminal."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in line)
 
 
 def _told(event: dict[str, Any]) -> str:
@@ -114,7 +118,7 @@ def _answer(answer: Any) -> Iterator[str]:
 def _row(document: dict[str, Any]) -> str:
     reason = f"  {document['reason']}" if document["reason"] else ""
     steps = "; ".join(document["short"])
-    return f"{_moment(document['started'])}  {document['trace']}  {document['outcome']}{reason}  {steps}"
+    return _printable(f"{_moment(document['started'])}  {document['trace']}  {document['outcome']}{reason}  {steps}")
 
 
 def _moment(at: float) -> str:

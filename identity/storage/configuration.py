@@ -85,6 +85,9 @@ class Configuration:
             return known
         older = self._tenants.get(handle)
         if older is not None and older.id == tenant.id:
+            if older.tenant.version > tenant.version:
+                # A newer one came while this was being read.
+                return older
             snapshot.applications, snapshot.client_ids = older.applications, older.client_ids
         self._tenants[handle] = snapshot
         if len(self._tenants) > CACHED_TENANTS:

@@ -31,7 +31,19 @@ def secret(site: Site, root: Person, name: str = "key") -> str:
 
 
 @pytest.mark.parametrize(
-    "named", ["secrets.key", "secrets['key']", "secrets?.key", "`Bearer ${secrets.key}`", "secrets?.['key']"]
+    "named",
+    [
+        "secrets.key",
+        "secrets['key']",
+        "secrets?.key",
+        "`Bearer ${secrets.key}`",
+        "secrets?.['key']",
+        "secrets[`key`]",
+        "(secrets).key",
+        "(({key}) => key)(secrets)",
+        "secrets['k' + 'ey']",
+        "globalThis['secrets'].key",
+    ],
 )
 def test_a_secret_in_use_stays(site: Site, root: Person, client: Client, named: str) -> None:
     path = secret(site, root)

@@ -38,7 +38,10 @@ def test_an_error_without_an_address_names_none(site: Site) -> None:
     assert "error_uri" not in response_parameters(begun(site, client))
 
 
-@pytest.mark.parametrize("address", ["javascript:alert(1)", "//evil.example/", 'https://a.example/"', "http://["])
+@pytest.mark.parametrize(
+    "address",
+    ["javascript:alert(1)", "//evil.example/", 'https://a.example/"', "http://[", f"https://a.example/{2000 * 'x'}"],
+)
 def test_what_is_no_address_is_not_passed_on(site: Site, address: str) -> None:
     """Attack row 28: a script that answers nonsense denies, and nothing of it goes out."""
     client = scripted(site, REFUSING % json.dumps({"errorURI": address}))
@@ -46,3 +49,10 @@ def test_what_is_no_address_is_not_passed_on(site: Site, address: str) -> None:
     assert told["error"] == "access_denied"
     assert "error_uri" not in told
     assert denial(site).startswith("script_error")
+
+
+def test_a_message_is_one_line_that_fits_into_an_address(site: Site) -> None:
+    client = scripted(site, REFUSING % "{ errorMessage: 'one\\r\\ntwo\\u0000' + 'x'.repeat(200000) }")
+    told = response_parameters(begun(site, client))["error_description"]
+    assert told.startswith("one  two xxx")
+    assert len(told) == 1000

@@ -252,7 +252,7 @@ def test_without_a_lock_a_command_falls_back_as_the_server_does(
     ("end", "line"),
     [
         ("fail({ errorCode: 'too_risky', errorMessage: 'Not \\u001b[2J now.' })",
-         'script said  fail "too_risky" "Not \\u001b[2J now."'),
+         'script said  fail "too_risky" "Not  [2J now."'),
         ("sendError(null, { status: 'Stopped', statusMsg: 'Not from here.', email: c.currentKnownSubject.username })",
          'script said  sendError "Stopped" "Not from here."'),
         ("fail()", 'script said  fail "access_denied"'),
@@ -261,11 +261,13 @@ def test_without_a_lock_a_command_falls_back_as_the_server_does(
 def test_the_end_that_a_script_called_is_explained(
     cli: TenantCli, timed: TimedSite, client: Client, end: str, line: str
 ) -> None:
+    end = f"Log.info('\\u001b[2J \\u009b31m \\u202e'); {end}"
     source = f"function onLoginRequest(c) {{ executeStep(1, {{ onSuccess: function () {{ {end}; }} }}); }}"
     cli.output("script", "save", cli.file("ending.js", source), "--publish", "--application", client.client_id)
     with_password(begun(timed, client), timed.jane)
     event = next(event for event in timed.events() if event["type"] == "user:session:denied")
     account = cli.output("explain", event["trace_id"]).splitlines()
+    assert all(each.isprintable() for each in account)
     assert account[-2:] == [line, "outcome      denied: script"]
     assert "jane" not in cli.output("explain", event["trace_id"], "--json")
 
