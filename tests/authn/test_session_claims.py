@@ -1,11 +1,14 @@
 """Claims that a script sets for one sign-in: its tokens tell them, in the place of what the store says."""
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
 
 from identity.administration import users
+from identity.administration.context import Administration
+from identity.storage.configuration import TenantConfiguration
 from tests.support.builders import Client, Site, claims_of, response_parameters
 from tests.support.scripts import PASSWORD_STEP, begun, scripted, with_password
 from userstores.spi import UserChanges
@@ -51,14 +54,35 @@ def test_they_stay_when_tokens_are_refreshed_and_the_person_changes(site: Site) 
     settings: dict[str, Any] = {"access_token_claims": ("nickname",), "refresh_without_offline_access": True}
     client = client_of(site, {WSO2 + "nickname": "jj"}, **settings)
     tokens = site.tokens(client, site.jane, scope=SCOPE)
-    changed = UserChanges(attributes={"name": "Jane Roe", "nickname": "stored"})
-    site.in_tenant(lambda a, t: users.update_user(a, t, "jane", changed))
-    for _ in range(2):
-        answer = site.userinfo(tokens["access_token"]).json()
-        assert (answer["name"], answer["nickname"]) == ("Jane Roe", "jj")
+    for name in ("Jane Roe", "Jane Poe"):
+        changed = UserChanges(attributes={"name": name, "nickname": "stored"})
+        site.in_tenant(partial(_update, changed))
+        for _ in range(2):
+            answer = site.userinfo(tokens["access_token"]).json()
+            assert (answer["name"], answer["nickname"]) == (name, "jj")
     again = site.refresh(client, tokens["refresh_token"]).json()
     assert claims_of(again["access_token"])["nickname"] == "jj"
     assert site.userinfo(again["access_token"]).json()["nickname"] == "jj"
+
+
+async def _update(changed: UserChanges, administration: Administration, tenant: TenantConfiguration) -> None:
+    await users.update_user(administration, tenant, "jane", changed)
+
+
+def test_an_address_stays_unverified_when_only_that_is_asked(site: Site) -> None:
+    """Also after the person changes: what the script set is kept whole."""
+    kim = site.person("kim", email="kim@example.org", email_verified=True)
+    client = client_of(site, {WSO2 + "emailaddress": "boss@example.org"})
+    tokens = site.tokens(client, kim, scope="openid", claims='{"userinfo": {"email_verified": null}}')
+    assert site.userinfo(tokens["access_token"]).json()["email_verified"] is False
+    changed = UserChanges(attributes={"name": "Kim", "email": "kim@example.org", "email_verified": True})
+    site.in_tenant(lambda a, t: users.update_user(a, t, "kim", changed))
+    assert site.userinfo(tokens["access_token"]).json()["email_verified"] is False
+
+
+def test_a_long_one_is_cut(site: Site) -> None:
+    client = client_of(site, {WSO2 + "nickname": "j" * 5000})
+    assert claims_of(site.tokens(client, site.jane, scope=SCOPE)["id_token"])["nickname"] == "j" * 1024
 
 
 def test_only_what_the_application_asks_for(site: Site) -> None:
