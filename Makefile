@@ -24,8 +24,8 @@ serve: $(SERVE) ## run the server with demo data (PORT=8080 DATA=.data)
 test: $(TEST) packages ## run all tests on SQLite and PostgreSQL, with a directory and a browser, in two processes (ARGS for pytest)
 	$(BIN)/python tools/test_in_halves.py $(ARGS)
 
-test-fast: $(TEST) ## run the tests that need nothing but Python, on SQLite
-	$(BIN)/python -m pytest --fast $(ARGS)
+test-fast: $(TEST) ## run the quick tests that need nothing but Python, on SQLite, in two processes
+	$(BIN)/python tools/test_in_halves.py --fast $(ARGS)
 
 check: $(TEST) ## lint, types, import layers, sizes, spelling, generated pages
 	$(BIN)/ruff check .

@@ -3,10 +3,14 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from identity.authn.login_recording import LoginRecordings
 from identity.storage.recorded_logins import list_recorded_logins
 from tests.support.builders import Site, response_parameters
 from tests.support.scripts import begun, scripted, with_password
+
+pytestmark = pytest.mark.long
 
 BRANCHES = """
 var onLoginRequest = function (context) {

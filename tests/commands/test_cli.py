@@ -13,6 +13,8 @@ from identity.cli import app
 from identity.errors import IdentityError
 from tests.support.key_holder import KeyHolder
 
+pytestmark = pytest.mark.long
+
 
 class Cli:
     """Runs commands in this process, in a folder of their own."""

@@ -19,6 +19,8 @@ from tests.messaging.servers import Names, Talk, raw_server
 from tests.support.authority import Authority, server_context
 from tests.support.receiver import Receiver, Reply
 
+pytestmark = pytest.mark.long
+
 CLIENT = Purpose.CLIENT_METADATA
 AT_HOME = {"localhost": [["127.0.0.1"]], "neighbour.example": [["127.0.0.1"]]}
 

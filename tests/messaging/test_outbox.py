@@ -23,6 +23,8 @@ from tests.messaging.post_office import LOGOUT, TENANT, Office, as_it_is, run
 from tests.storage.hot_place import HotEngine
 from tests.support.receiver import Receiver, Reply
 
+pytestmark = pytest.mark.long
+
 
 def test_delivered_once(outbox_engine: HotEngine, receiver: Receiver) -> None:
     async def scenario(office: Office) -> None:

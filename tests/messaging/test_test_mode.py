@@ -10,6 +10,8 @@ from identity.errors import ConfigurationError
 from tests.support.processes import Program, environment
 from tests.support.server import RunningServer
 
+pytestmark = pytest.mark.long
+
 PUBLIC = "https://id.example.org"
 
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 
+import pytest
 from sqlalchemy import update
 
 from identity.clock import SECOND, Clock
@@ -19,6 +20,8 @@ from tests.storage.hot_place import HotEngine
 from tests.support.processes import Program, environment
 from tests.support.receiver import Receiver, Reply
 from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.long
 
 
 @contextmanager

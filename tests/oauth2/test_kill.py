@@ -15,6 +15,8 @@ from tests.support.builders import Client, Site
 from tests.support.postgres import PostgresCluster, find_postgres
 from tests.support.server import Engine, RunningServer
 
+pytestmark = pytest.mark.long
+
 ENOUGH = 150
 WORKERS = 4
 

@@ -15,6 +15,8 @@ from tests.registration.registering import administrators_office
 from tests.support.builders import CALLBACK, Client, Pkce, Site, claims_of, response_parameters
 from tests.support.in_process import TimedSite
 
+pytestmark = pytest.mark.long
+
 OAUTH = "/oauth2/token/.well-known/oauth-authorization-server"
 PREVIEW = ("id-jag", "identity_assertion", "agent")
 

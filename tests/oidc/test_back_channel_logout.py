@@ -15,6 +15,8 @@ from tests.support.in_process import InProcessServer, TimedSite
 from tests.support.receiver import Received, Receiver, Reply
 from tests.support.signed_in import BACK, SignedIn
 
+pytestmark = pytest.mark.long
+
 
 class Place:
     """A tenant whose deliveries go out when the test says so."""

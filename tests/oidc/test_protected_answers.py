@@ -13,6 +13,8 @@ from joserfc.jwk import ECKey, Key, KeySet, OKPKey, RSAKey
 from identity.domain.keys import SIGNING_ALGORITHMS
 from tests.support.builders import Client, Site, claims_of
 
+pytestmark = pytest.mark.long
+
 HASH_OF = {"256": "sha256", "384": "sha384", "512": "sha512", "DSA": "sha512"}
 CLIENT_KEYS: dict[str, Key] = {
     "RSA-OAEP-256": RSAKey.generate_key(2048, {"use": "enc", "kid": "rsa"}),

@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.processes import environment
 
+pytestmark = pytest.mark.long
+
 LATER = (
     "alembic", "opentelemetry", "ldap3", "httpx", "authlib", "rich", "jinja2", "babel", "passlib", "asyncpg",
     "fastapi", "starlette", "lxml", "wasmtime", "webauthn",

@@ -28,6 +28,8 @@ from tests.support.builders import Site
 from tests.support.in_process import TimedSite
 from tests.support.processes import environment
 
+pytestmark = pytest.mark.long
+
 
 def published(site: Site) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = site.http.get("/oauth2/jwks").json()["keys"]

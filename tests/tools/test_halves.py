@@ -8,6 +8,8 @@ import pytest
 
 from tools.test_in_halves import HALVES, exit_code
 
+pytestmark = pytest.mark.long
+
 ASKED = "tests/account/test_account.py"
 
 

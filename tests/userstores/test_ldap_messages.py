@@ -14,6 +14,8 @@ from userstores.ldap.messages import bind_request, control, encode_filter, paged
 from userstores.ldap.settings import parse_settings
 from userstores.spi import RefusalReason
 
+pytestmark = pytest.mark.long
+
 SETTINGS = parse_settings({"urls": "ldaps://x.example.org", "user_search_base": "ou=people,dc=x"})
 
 

@@ -8,6 +8,8 @@ import pytest
 from identity.web.http_protocol import BODY_SECONDS, LimitedProtocol, Limits, limited_protocol, refused
 from tests.web.edge_server import EdgeServer, read_all, read_answer, send_until_closed, status_of
 
+pytestmark = pytest.mark.long
+
 POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 

@@ -6,7 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.web.edge_server import read_all, status_of
+
+pytestmark = pytest.mark.long
 
 SERVER = """
 import uvicorn
