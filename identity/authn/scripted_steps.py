@@ -26,9 +26,7 @@ from adaptive_auth.journal import Entry
 from adaptive_auth.lane import Busy, Paused
 from adaptive_auth.lane import Unavailable as NoEngine
 from adaptive_auth.replay import Runner, evaluate
-from adaptive_auth.script import Script
 from identity.authn.assurance import REACHABLE_ACRS, acr_of, reaches
-from identity.authn.foreseen_questions import ForeseenQuestions, taken_in_order
 from identity.authn.login_course import Course
 from identity.authn.login_record import Answer, Denial, LoginRecord, Pending, ScriptState
 from identity.authn.login_steps import LoginSteps, finish
@@ -75,7 +73,6 @@ class ScriptedSteps:
         self._people = people
         self._metrics = metrics
         self._log = log
-        self._foreseen = ForeseenQuestions(answers)
 
     async def begin(self, http: Request, plan: Plan, record: LoginRecord) -> LoginRecord:
         """Pin the script and the names that it may use: they stay as they are through the login."""
@@ -104,7 +101,7 @@ class ScriptedSteps:
         facts = facts_of(course.record, course.row.id)
         begun = time.perf_counter()
         try:
-            evaluation = await self._evaluate(course, script, facts)
+            evaluation = await evaluate(self._runner, tenant.id, script, facts, journal_of(course.record))
         except Busy as busy:
             self._metrics.script("busy")
             raise Unavailable(f"scripts: {busy}", retry_after=2) from None
@@ -121,22 +118,6 @@ class ScriptedSteps:
             )
         )
         return evaluation
-
-    async def _evaluate(self, course: Course, script: Script, facts: Facts) -> Evaluation:
-        """One run. Right after a step with answers to what the script will probably ask; those that it takes are
-        kept. Where it did not take the journal itself in order, a strict run says what is wrong."""
-        tenant, recorded = course.request.tenant.id, _state(course.record).journal
-        guessed = await self._foreseen.answers(course)
-        if guessed:
-            journal = [JournalEntry(key=a.key, value=a.value, at=a.at) for a in (*recorded, *guessed)]
-            evaluation = await evaluate(self._runner, tenant, script, facts, journal, lenient=True)
-            if taken_in_order(evaluation.taken, len(recorded)):
-                kept = tuple(guessed[place - len(recorded)] for place in evaluation.taken[len(recorded) :])
-                course.change(script=replace(_state(course.record), journal=(*recorded, *kept)))
-                return evaluation
-            if isinstance(evaluation, Limited):
-                return evaluation
-        return await evaluate(self._runner, tenant, script, facts, journal_of(course.record))
 
     async def _take(self, course: Course, evaluation: Evaluation, save: Save) -> None:
         await self._hand_on(course, evaluation)
@@ -204,7 +185,6 @@ class ScriptedSteps:
             await self._http.call(course, operations, save)
         else:
             value = await self._answers.answer(course, first.kind, first.arguments)
-            self._foreseen.learn(course, first)
             add_answer(course, first.key, value)
 
     async def _ask_step(self, course: Course, operation: Operation) -> None:
