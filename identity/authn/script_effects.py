@@ -10,7 +10,7 @@ from identity.authn.login_course import Course
 from identity.authn.people import People
 from identity.authn.script_answers.claims import attribute_of
 from identity.authn.script_answers.cookies import protected
-from identity.authn.script_facts import OUR_COOKIES
+from identity.authn.script_facts import OUR_COOKIES, is_true
 from identity.authn.session_claims import may_be_set
 from identity.authn.typed_secrets import told_without_secrets
 from identity.domain.deliveries import DeliveryKind
@@ -119,7 +119,7 @@ class ScriptEffects:
             return
         value = protected(
             self._sealer, course.request.tenant.id, name, effect["value"],
-            sign=_truth(options.get("sign")), encrypt=_truth(options.get("encrypt")),
+            sign=is_true(options.get("sign")), encrypt=is_true(options.get("encrypt")),
         )  # fmt: skip
         if not _COOKIE_VALUE.fullmatch(value) or len(value) > MAXIMUM_COOKIE:
             self._say(course, "a cookie value that is none, or too long")
@@ -134,7 +134,7 @@ class ScriptEffects:
         age = str(options.get("max-age", ""))
         if re.fullmatch(r"-?[0-9]{1,10}", age):
             parts.append(f"Max-Age={age}")
-        if _truth(options.get("httpOnly", True)):
+        if is_true(options.get("httpOnly", True)):
             parts.append("HttpOnly")
         if not self._plain:
             parts.append("Secure")
@@ -210,7 +210,3 @@ class ScriptEffects:
             "effect of a script left undone", reason=reason, trace_id=course.request.trace_id,
             application=course.record.application,
         )  # fmt: skip
-
-
-def _truth(value: Any) -> bool:
-    return value is True or str(value).lower() == "true"

@@ -59,6 +59,11 @@ def shown_person(tenant: TenantConfiguration, person: Person) -> dict[str, Any]:
     }
 
 
+def is_true(value: Any) -> bool:
+    """WSO2's scripts write flags as texts, too."""
+    return value is True or str(value).lower() == "true"
+
+
 def _first(http: Request, name: str) -> str | None:
     wanted = name.encode()
     return next((value.decode("latin-1") for key, value in http.headers if key == wanted), None)

@@ -33,7 +33,7 @@ from identity.authn.login_steps import LoginSteps, finish
 from identity.authn.people import People
 from identity.authn.script_answers import ScriptAnswers
 from identity.authn.script_effects import ScriptEffects
-from identity.authn.script_facts import request_facts, shown_person, typed
+from identity.authn.script_facts import is_true, request_facts, shown_person, typed
 from identity.authn.script_http import ScriptHttp
 from identity.authn.script_prompts import prompt_answers, secret_fields
 from identity.authn.sign_in_plan import Plan, entries_of_session
@@ -193,7 +193,7 @@ class ScriptedSteps:
         if not 1 <= number <= len(record.steps):
             self._fail(course, f"script_error:the application has no step {number}")
             return
-        forced = _truth(options.get("stepOptions"), "forceAuth")
+        forced = is_true(_object(options.get("stepOptions")).get("forceAuth"))
         session = course.session
         if session is not None and not forced and not record.reauthenticate and self._shows(course, session, number):
             await self._reuse(course, session, operation)
@@ -343,11 +343,6 @@ def _denial(refused: Refused) -> Denial:
 
 def _object(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {"data": value}
-
-
-def _truth(options: Any, name: str) -> bool:
-    """WSO2 writes the options of a step as texts."""
-    return isinstance(options, dict) and str(options.get(name, "")).lower() == "true"
 
 
 def _parameters(given: Any) -> dict[str, dict[str, str]]:

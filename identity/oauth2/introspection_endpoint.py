@@ -1,5 +1,7 @@
 """`POST /oauth2/introspect` (RFC 7662, wso2-contracts §1.5): one statement, exact at the moment of asking."""
 
+import re
+
 import msgspec
 
 from identity.authn.api_access import AccessDenied, ApiAccess
@@ -75,7 +77,8 @@ class IntrospectionEndpoint:
             answer = await self._access_token(request, caller, token, any_token=any_token, wanted=wanted)
         self._metrics.introspected("inactive" if answer is None else "active")
         body = INACTIVE if answer is None else self._encode(answer)
-        if _JWT_MEDIA_TYPE in (request.header(b"accept") or ""):
+        accept = request.header(b"accept") or ""
+        if "jwt" in accept.lower() and _asks_for_jwt(accept):
             return await self._as_jwt(request, caller, body)
         return Response(200, body, list(NO_STORE_JSON))
 
@@ -197,3 +200,12 @@ class IntrospectionEndpoint:
 def _may_know(caller: Application, token: AccessToken) -> bool:
     """Decision 5: its client and its audience; to anybody else but a gateway it is inactive."""
     return token.application == caller.id or caller.client_id in token.audience
+
+
+def _asks_for_jwt(accept: str) -> bool:
+    """RFC 9701 §4. Only where it is named: `*/*` means JSON, and so does a quality of 0 (RFC 9110 §12.5.1)."""
+    for media_range in accept.split(","):
+        name, *parameters = (part.strip().lower() for part in media_range.split(";"))
+        if name == _JWT_MEDIA_TYPE:
+            return not any(re.fullmatch(r"q=0(\.0*)?", parameter) for parameter in parameters)
+    return False

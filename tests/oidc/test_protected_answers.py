@@ -99,13 +99,11 @@ def test_userinfo_signed_and_encrypted_and_encrypted_alone(site: Site) -> None:
     assert json.loads(found.plaintext or b"").keys() == {"sub"}
 
 
-def introspection(site: Site, caller: Client, token: str) -> Any:
-    return site.http.post(
-        "/oauth2/introspect",
-        data={"token": token},
-        auth=caller.basic,
-        headers={"Accept": "application/token-introspection+jwt"},
-    )
+JWT = "application/token-introspection+jwt"
+
+
+def introspection(site: Site, caller: Client, token: str, accept: str = JWT) -> Any:
+    return site.http.post("/oauth2/introspect", data={"token": token}, auth=caller.basic, headers={"Accept": accept})
 
 
 @pytest.mark.spec("RFC 9701", "5")
@@ -122,6 +120,18 @@ def test_introspection_as_jwt(site: Site) -> None:
     assert inactive["token_introspection"] == {"active": False}
     plain = site.http.post("/oauth2/introspect", data={"token": token}, auth=client.basic)
     assert plain.headers["content-type"] == "application/json"
+
+
+@pytest.mark.spec("RFC 9701", "4")
+@pytest.mark.parametrize(
+    ("accept", "as_jwt"),
+    [(f"text/html, {JWT.upper()};q=0.5", True), (f"*/*, {JWT}", True), (f"{JWT};q=0", False), (f"{JWT}; q=0.00", False),
+     (f"{JWT}s", False), (f"x{JWT}", False), ("*/*", False), ("application/json", False)],
+)  # fmt: skip
+def test_introspection_as_jwt_is_asked_for_by_its_name(site: Site, accept: str, as_jwt: bool) -> None:
+    client = site.application(introspection_signed_response_alg="PS256")
+    answer = introspection(site, client, "at_unknown", accept)
+    assert (answer.headers["content-type"] == JWT) is as_jwt
 
 
 @pytest.mark.spec("RFC 9701", "5")
