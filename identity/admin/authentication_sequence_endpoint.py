@@ -94,7 +94,10 @@ class AuthenticationSequenceEndpoint:
             changes["minimum_acr"] = minimum_acr
         if changes:
             client_id = owner.application.client_id
-            await applications.update_application(self._administered, owner.tenant, client_id, changes)
+            same_script = scripts.unless_published_meanwhile(owner)
+            await applications.update_application(
+                self._administered, owner.tenant, client_id, changes, require=same_script
+            )
 
     async def _shown(self, owner: Owner) -> Response:
         version = await scripts.published_version(self._administered, owner)

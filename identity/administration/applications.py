@@ -1,7 +1,7 @@
 """Applications: registered, changed, given secrets, deleted. An update is checked as a registration is."""
 
 import secrets as random_values
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -76,14 +76,23 @@ async def create_application(
 
 
 async def update_application(
-    administration: Administration, tenant: Tenant, client_id: str, settings: Mapping[str, Any]
+    administration: Administration,
+    tenant: Tenant,
+    client_id: str,
+    settings: Mapping[str, Any],
+    *,
+    require: Callable[[Application], None] = lambda _: None,
 ) -> Application:
-    """Change fields of an application; every worker sees them with its next request."""
+    """Change fields of an application; every worker sees them with its next request.
+
+    `require` is asked about the application as it is when it is changed, and may raise.
+    """
     present = await require_application(administration, tenant, client_id)
     await _prepare_tenant(administration, tenant, _changed(present, settings, tenant))
     place = await administration.configuration.load(tenant.handle)
     async with administration.database.transaction() as transaction:
         present = await lock_application(transaction, tenant, client_id)
+        require(present)
         application = _changed(present, settings, tenant)
         version = await applications.update_application(transaction, tenant.id, application)
         if place is not None and present.enabled and not application.enabled:

@@ -9,7 +9,7 @@ from adaptive_auth.script import Script
 from identity.administration.applications import update_application
 from identity.administration.context import Administration
 from identity.administration.script_bundles import ScriptAdministration, ScriptRefused, bundle, surroundings_of, verify
-from identity.administration.scripts import Owner, current_of, owner_of
+from identity.administration.scripts import Owner, current_of, owner_of, unless_published_meanwhile
 from identity.administration.sign_in_rules import steps_problem
 from identity.administration.tenants import set_tenant_settings
 from identity.administration.typed_values import typed_values
@@ -85,11 +85,13 @@ async def change_application(
 ) -> tuple[Finding, ...]:
     """Change fields of an application whose script still fits afterwards; warnings about it. Raises as
     `require_fitting` and `update_application` do."""
-    findings: tuple[Finding, ...] = ()
-    if "sign_in_steps" in settings:
-        owner = await owner_of(scripting.administration, tenant, client_id)
-        findings = await require_fitting(scripting, owner, _steps_in(Application, settings))
-    await update_application(scripting.administration, tenant, client_id, settings)
+    if "sign_in_steps" not in settings:
+        await update_application(scripting.administration, tenant, client_id, settings)
+        return ()
+    owner = await owner_of(scripting.administration, tenant, client_id)
+    findings = await require_fitting(scripting, owner, _steps_in(Application, settings))
+    same_script = unless_published_meanwhile(owner)
+    await update_application(scripting.administration, tenant, client_id, settings, require=same_script)
     return findings
 
 

@@ -14,7 +14,7 @@ from identity.storage import scripts
 from identity.storage.database import Transaction
 from identity.storage.events import record
 from identity.storage.scripts import ScriptSecret
-from identity.storage.tenants import touch_tenant
+from identity.storage.tenants import lock_tenant, touch_tenant
 
 MAXIMUM_SECRETS = 100
 MAXIMUM_VALUE = 4096
@@ -79,10 +79,12 @@ async def delete_secret(
     Raises IdentityError.
     """
     await require_secret(administration, tenant, name)
-    owners = [] if force else await owners_with_secret(administration, tenant, name)
-    if owners:
-        raise IdentityError("in_use", f"The published script of {', of '.join(owners)} names {name}.", status=409)
     async with administration.database.transaction() as transaction:
+        # Whoever publishes takes this lock, too: then either sees what the other has done.
+        await lock_tenant(transaction, tenant.handle)
+        owners = [] if force else await owners_with_secret(administration, tenant, name)
+        if owners:
+            raise IdentityError("in_use", f"The published script of {', of '.join(owners)} names {name}.", status=409)
         await scripts.delete_secret(transaction, tenant.id, name)
         await touch_tenant(transaction, tenant.id)
         await _record(transaction, administration, tenant, EventType.SCRIPT_SECRET_DELETED, name, by)

@@ -5,9 +5,11 @@ logins pin; a hash never changes its meaning. Nothing is published that has an e
 """
 
 import difflib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from adaptive_auth.check import named_secrets
 from identity.administration.applications import lock_application, require_application
 from identity.administration.context import Administration
 from identity.administration.script_bundles import (
@@ -264,6 +266,7 @@ async def _publish(
     by: Caller | None,
 ) -> None:
     tenant = owner.tenant.id
+    await _require_unchanged(transaction, owner, verified)
     await insert_bundle_of(transaction, administration, owner.tenant, verified)
     assert version.published_at is not None
     await scripts.mark_published(
@@ -271,6 +274,36 @@ async def _publish(
     )
     await point_to(transaction, owner, version.published_at, sign_in_script=version.hash)
     await _record(transaction, administration, owner, EventType.SCRIPT_PUBLISHED, version, by)
+
+
+async def _require_unchanged(transaction: Transaction, owner: Owner, verified: Verified) -> None:
+    """The steps are those that the script was checked with, and the secrets that it names are there. Whoever changes
+    either locks the same rows. Raises IdentityError 409."""
+    locked = await tenants.lock_tenant(transaction, owner.tenant.handle)
+    steps = locked.settings.sign_in_steps if locked is not None else None
+    same = steps == owner.tenant.settings.sign_in_steps
+    if owner.application is not None:
+        application = await lock_application(transaction, owner.tenant, owner.application.client_id)
+        same = same and application.sign_in_steps == owner.application.sign_in_steps
+    present = {secret.name for secret in await scripts.list_secrets(transaction, owner.tenant.id)}
+    if not same or not named_secrets(verified.script) <= present:
+        raise _changed_meanwhile()
+
+
+def unless_published_meanwhile(owner: Owner) -> Callable[[Application], None]:
+    """For a change that was checked with the script of this owner: raises where another decides by then."""
+
+    def require(application: Application) -> None:
+        if application.sign_in_script != owner.published:
+            raise _changed_meanwhile()
+
+    return require
+
+
+def _changed_meanwhile() -> IdentityError:
+    return IdentityError(
+        "conflict", "Steps, script or secrets were changed meanwhile. Look at them, and try again.", status=409
+    )
 
 
 async def _drafted(
