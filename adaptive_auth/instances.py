@@ -102,9 +102,9 @@ class Instances:
         self._memory_bytes = memory_bytes
         self._idle: list[Instance] = []
         first = self._new()
-        self._first = first.read(0, first.size)
-        self._zeros = _long_zeros(self._first)
-        self._data = list(_between(self._first, self._zeros))
+        memory = first.read(0, first.size)
+        self._zeros = _long_zeros(memory)
+        self._data = list(_between(memory, self._zeros))
         self._idle.append(first)
 
     @contextmanager
@@ -132,15 +132,8 @@ class Instances:
         """What is different from the first state, in blocks; None where its memory has grown as well."""
         if instance.has_grown():
             return None
-        now, first = instance.read(0, instance.size), self._first
-        different = [
-            at
-            for page in range(0, len(now), PAGE)
-            if now[page : page + PAGE] != first[page : page + PAGE]
-            for at in range(page, page + PAGE, BLOCK)
-            if now[at : at + BLOCK] != first[at : at + BLOCK]
-        ]
-        return [(start, now[start:end]) for start, end in _joined(different)]
+        first = (*self._data, *((at, bytes(length)) for at, length in self._zeros))
+        return [change for at, data in first for change in _changes(at, data, instance.read(at, len(data)))]
 
     def _new(self) -> Instance:
         import wasmtime
@@ -180,17 +173,29 @@ def _size(script: str, changes: list[Change]) -> int:
     return sys.getsizeof(script) + sum(len(data) + _OBJECTS for _, data in changes)
 
 
+def _changes(begin: int, first: bytes, now: bytes) -> Iterator[Change]:
+    """Of memory that begins at an address, what it was and what it is."""
+    different = (
+        at
+        for page in range(0, len(now), PAGE)
+        if now[page : page + PAGE] != first[page : page + PAGE]
+        for at in range(page, page + PAGE, BLOCK)
+        if now[at : at + BLOCK] != first[at : at + BLOCK]
+    )
+    for start, end in _joined(different):
+        yield begin + start, now[start:end]
+
+
 def _joined(blocks: Iterable[int]) -> Iterator[tuple[int, int]]:
     """Beginnings of blocks, ascending, as runs from beginning to end; what lies little apart is one run."""
-    start = end = 0
+    run: tuple[int, int] | None = None
     for at in blocks:
-        if at > end + GAP:
-            if end:
-                yield start, end
-            start = at
-        end = at + BLOCK
-    if end:
-        yield start, end
+        if run is not None and at > run[1] + GAP:
+            yield run
+            run = None
+        run = (at if run is None else run[0], at + BLOCK)
+    if run is not None:
+        yield run
 
 
 def _long_zeros(memory: bytes) -> list[tuple[int, int]]:
