@@ -15,6 +15,7 @@ from adaptive_auth.answers import ScriptEngine, Stopped
 from adaptive_auth.compile import new_engine
 from adaptive_auth.limits import LOG_CHARACTERS, LOG_LINES, Limits
 from adaptive_auth.sandbox import Sandbox
+from adaptive_auth.script import FILE
 from tests.adaptive_auth.conftest import LIMITS
 from tests.adaptive_auth.honest import TWO_STEPS, check_honest_run, given, outcome
 
@@ -114,7 +115,7 @@ def test_input_that_is_too_large_or_no_text_is_refused(text: str, tier: ScriptEn
 
 def test_largest_input_and_answer_pass(tier: ScriptEngine) -> None:
     script = f"sendError(null, {{ x: 'y'.repeat({LIMITS.answer_bytes - 200}) }}) //"
-    script += "é" * ((LIMITS.input_bytes - len(given()) - len(script)) // 2)
+    script += "é" * ((LIMITS.input_bytes - len(given()) - len(FILE) - len(script)) // 2)
     assert len(outcome(tier.run(given(), script))["parameters"]["x"]) == LIMITS.answer_bytes - 200
 
 
