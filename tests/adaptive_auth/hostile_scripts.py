@@ -28,7 +28,7 @@ FILLING = {
     "doubling string": ("let s = 'x'; for (;;) s += s", "raised"),
     "doubling string that is read": ("let s = 'xy'; for (;;) s = (s + s).split('').join('')", "fuel"),
     "huge arrays": ("let a = []; for (;;) a.push(new Array(1e5).fill(1))", "fuel"),
-    "fill": ("new Array(4e8).fill(1)", "fuel"),
+    "fill": ("new Array(4e8).fill(1)", "memory"),
     "typed arrays": ("let a = []; for (;;) a.push(new Uint8Array(1e6))", "memory"),
     "one huge buffer": ("new ArrayBuffer(3e9)", "raised"),
     "squaring": ("let n = 3n; for (;;) n *= n", "fuel"),
@@ -68,7 +68,7 @@ ESCAPING = {
         "JSON.stringify = () => '{}'; String = Object = Promise = undefined; globalThis.JSON = 1; fail()", "answered"),
     "callers": ("fail({ caller: typeof (function f() { return f.caller })() })", "answered"),
     "stack traces prepared": (
-        "Error.prepareStackTrace = (e, frames) => { for (;;) ; }; null.x", "fuel"),
+        "Error.prepareStackTrace = (e, frames) => { for (;;) ; }; null.x", "raised"),
     "stack traces of unbounded depth": ("Error.stackTraceLimit = 1e9; (function f() { f() })()", "raised"),
     "shared memory between runs": ("if (globalThis.seen) throw 1; globalThis.seen = 1; fail()", "answered"),
 }  # fmt: skip
