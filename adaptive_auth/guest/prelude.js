@@ -624,9 +624,10 @@
   let logging = false; // what is only logged was not looked at
   const logger = (level) => (...values) => {
     let text = '';
+    const before = logging; // a toJSON may log, too
     logging = true;
     for (let i = 0; i < values.length; i++) text += (i ? ' ' : '') + shown(values[i]);
-    logging = false;
+    logging = before;
     log(level + ' ' + text); // which keeps 500 characters
   };
   const Log = { log: logger('info'), debug: logger('debug'), info: logger('info'), warn: logger('warn'), error: logger('error') };

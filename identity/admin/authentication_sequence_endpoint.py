@@ -41,6 +41,8 @@ class AuthenticationSequenceEndpoint:
             return await self._shown(await self._owner(request))
         steps = bodies.steps_of(body)
         await require_fitting(self._scripting, owner, steps, body.script)
+        if body.script is not None:
+            await scripts.require_room(self._administered, owner)
         await self._set_steps(owner, steps, body.minimum_acr)
         if body.script is not None:
             await self._publish(await self._owner(request), body.script, "", "", caller)

@@ -17,20 +17,22 @@ from identity.domain.applications import Application
 from identity.domain.tenants import SignInStep, Tenant, TenantSettings
 from identity.errors import IdentityError
 from identity.storage import applications, scripts, tenants
+from identity.storage.database import Runner
 from identity.storage.scripts import ScriptVersion
 
 
-async def list_published(administration: Administration, tenant: Tenant) -> list[tuple[Owner, ScriptVersion]]:
-    """Every owner whose script decides now, with its version."""
+async def list_published(
+    administration: Administration, tenant: Tenant, runner: Runner | None = None
+) -> list[tuple[Owner, ScriptVersion]]:
+    """Every owner whose script decides now, with its version. `runner`: the transaction that asks, if one does."""
+    runner = runner or administration.database
     by_owner: dict[str, list[ScriptVersion]] = {}
-    for version in await scripts.list_published_versions(administration.database, tenant.id):
+    for version in await scripts.list_published_versions(runner, tenant.id):
         by_owner.setdefault(version.application, []).append(version)
-    fresh = await tenants.find_tenant(administration.database, tenant.handle) or tenant
+    fresh = await tenants.find_tenant(runner, tenant.handle) or tenant
     found: list[tuple[Owner, ScriptVersion]] = []
     for key, versions in by_owner.items():
-        application = (
-            await applications.find_application_by_id(administration.database, tenant.id, key) if key else None
-        )
+        application = await applications.find_application_by_id(runner, tenant.id, key) if key else None
         if key and application is None:
             continue
         owner = Owner(fresh, application)
@@ -45,9 +47,11 @@ async def owners_with_library(administration: Administration, tenant: Tenant, na
     return [owner for owner, script in await _bundled(administration, tenant) if name in script.libraries]
 
 
-async def owners_with_secret(administration: Administration, tenant: Tenant, name: str) -> list[str]:
+async def owners_with_secret(
+    administration: Administration, tenant: Tenant, name: str, runner: Runner | None = None
+) -> list[str]:
     """Names of the owners whose published script, or a library of it, uses the secret, or may use it."""
-    return [owner for owner, script in await _bundled(administration, tenant) if may_use_secret(script, name)]
+    return [owner for owner, script in await _bundled(administration, tenant, runner) if may_use_secret(script, name)]
 
 
 async def source_of(administration: Administration, owner: Owner) -> str:
@@ -114,8 +118,11 @@ def _steps_in(kind: type[Any], values: Mapping[str, Any]) -> tuple[SignInStep, .
     return steps
 
 
-async def _bundled(administration: Administration, tenant: Tenant) -> list[tuple[str, Script]]:
+async def _bundled(
+    administration: Administration, tenant: Tenant, runner: Runner | None = None
+) -> list[tuple[str, Script]]:
     """Each owner's name, and the script with its libraries as it would be bundled now."""
-    libraries = {each.name: each.source for each in await scripts.list_libraries(administration.database, tenant.id)}
-    published = await list_published(administration, tenant)
+    found = await scripts.list_libraries(runner or administration.database, tenant.id)
+    libraries = {each.name: each.source for each in found}
+    published = await list_published(administration, tenant, runner)
     return [(owner.name, bundle(version.source, libraries)[0]) for owner, version in published]

@@ -82,7 +82,7 @@ async def delete_secret(
     async with administration.database.transaction() as transaction:
         # Whoever publishes takes this lock, too: then either sees what the other has done.
         await lock_tenant(transaction, tenant.handle)
-        owners = [] if force else await owners_with_secret(administration, tenant, name)
+        owners = [] if force else await owners_with_secret(administration, tenant, name, transaction)
         if owners:
             raise IdentityError("in_use", f"The published script of {', of '.join(owners)} names {name}.", status=409)
         await scripts.delete_secret(transaction, tenant.id, name)

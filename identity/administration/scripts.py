@@ -317,12 +317,9 @@ async def _drafted(
 ) -> ScriptVersion:
     if len(note) > MAXIMUM_NOTE or "\0" in note:
         raise IdentityError("invalid_request", f"A note has at most {MAXIMUM_NOTE} characters.")
-    number = await _next_number(administration, owner)
-    if number > MAXIMUM_VERSIONS:
-        raise IdentityError("too_many_versions", f"A script has at most {MAXIMUM_VERSIONS} versions.", status=409)
     return ScriptVersion(
         application=owner.key,
-        number=number,
+        number=await require_room(administration, owner),
         hash=verified.script.hash,
         source=source,
         tests=tests,
@@ -330,6 +327,14 @@ async def _drafted(
         note=note,
         created_at=administration.clock.now(),
     )
+
+
+async def require_room(administration: Administration, owner: Owner) -> int:
+    """The number of the next version. Raises IdentityError 409 where there are as many as one script may have."""
+    number = await _next_number(administration, owner)
+    if number > MAXIMUM_VERSIONS:
+        raise IdentityError("too_many_versions", f"A script has at most {MAXIMUM_VERSIONS} versions.", status=409)
+    return number
 
 
 async def _next_number(administration: Administration, owner: Owner) -> int:

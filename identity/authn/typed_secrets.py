@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 from identity.authn.login_record import Answer, Denial, LoginRecord, ScriptState
 
@@ -60,7 +61,15 @@ def _texts(state: ScriptState) -> list[str]:
     for answer in state.journal:
         params = answer.value["request"]["params"] if answer.secret else {}
         found.update(text for name in answer.secret for text in params.get(name, ()) if len(text) >= SHORTEST)
-    return sorted(found, key=len, reverse=True)
+    return sorted({form for text in found for form in _forms(text)}, key=len, reverse=True)
+
+
+def _forms(text: str) -> set[str]:
+    """As it was typed, without blanks around it, and as it stands in JSON, in JSON within JSON, and in an address."""
+    once = json.dumps(text, ensure_ascii=False)[1:-1]
+    twice = json.dumps(once, ensure_ascii=False)[1:-1]
+    forms = {text, text.strip(), once, twice, quote(text, safe=""), quote(text, safe="!'()*"), quote_plus(text)}
+    return {form for form in forms if len(form) >= SHORTEST}
 
 
 def _denial(denial: Denial, texts: Sequence[str]) -> Denial:
@@ -114,6 +123,8 @@ def _cleared(value: Any, texts: Sequence[str]) -> Any:
         return {_text(name, texts): _cleared(member, texts) for name, member in value.items()}
     if isinstance(value, list | tuple):
         return [_cleared(member, texts) for member in value]
+    if type(value) in (int, float) and str(value) in texts:
+        return WITHHELD
     return value
 
 
@@ -128,5 +139,9 @@ def _text(value: str, texts: Sequence[str]) -> str:
 
 def _cut(value: str, secret: str) -> int:
     """How much of the secret a text ends with that was cut in the midst of it."""
-    longest = min(len(secret) - 1, len(value))
-    return next((n for n in range(longest, SHORTEST - 1, -1) if value.endswith(secret[:n])), 0)
+    start, begin = secret[:SHORTEST], max(0, len(value) - len(secret) + 1)
+    while (begin := value.find(start, begin)) >= 0:
+        if secret.startswith(value[begin:]):
+            return len(value) - begin
+        begin += 1
+    return 0

@@ -47,7 +47,8 @@ async def take_turn(database: Database, name: str, *, now: int, seconds: int) ->
     """For work that one of all workers does, once in so many seconds: True for the one that is to do it now."""
     key, until = f"turn:{name}", str(now + seconds * SECOND)
     row = await database.fetch_one(_FIND, name=key)
-    if row is not None and int(row["value"]) > now:
+    if row is not None and now < int(row["value"]) <= now + seconds * SECOND:
+        # A later end is of a longer interval, or of a clock that ran ahead.
         return False
     async with database.transaction() as transaction:
         if row is None:

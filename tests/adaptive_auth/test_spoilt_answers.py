@@ -81,7 +81,15 @@ def test_attack_28_no_error_is_lost(script: str, sandbox: Sandbox) -> None:
     assert isinstance(login.run(), Refused | Failed | Limited)
 
 
-@pytest.mark.parametrize("look", ["Log.info(r)", "console.log('second', r)", "Log.info(JSON.parse, r, r)"])
+@pytest.mark.parametrize(
+    "look",
+    [
+        "Log.info(r)",
+        "console.log('second', r)",
+        "Log.info(JSON.parse, r, r)",
+        "Log.info({ who: { toJSON() { Log.debug(1); } }, r })",
+    ],
+)
 def test_a_result_that_is_only_logged_was_not_looked_at(look: str, sandbox: Sandbox) -> None:
     source = f"async function onLogin() {{ await step(1); const r = await step(2); {look}; }}"
     result = Login(sandbox, source, {"step": [PASSED, failed()]}).run()

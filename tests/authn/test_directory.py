@@ -10,6 +10,9 @@ import structlog
 
 from identity.administration import stores
 from identity.administration.directory_check import FEW, DirectoryCheck
+from identity.domain.tenants import Tenant
+from identity.domain.users import Subject
+from identity.storage.configuration import TenantConfiguration
 from tests.support.builders import Client, Site, response_parameters
 from tests.support.waiting import eventually
 from tests.userstores.start_slapd import (
@@ -196,6 +199,30 @@ class TestCheck:
         site.in_tenant(lambda a, t: stores.update_store(a, t, "CORP", elsewhere))
         assert check(site) == 0
         assert all(site.is_active(client, each["access_token"]) for each in tokens)
+
+    def test_who_is_back_before_the_round_ends_stays(self, site: Site, connected: Slapd) -> None:
+        client = site.application()
+        tokens = sign_in(site, client)
+        with administrator(connected) as connection:
+
+            class Slow(DirectoryCheck):
+                async def _ask(self, tenant: TenantConfiguration, store: str) -> tuple[int, list[Subject]]:
+                    asked, gone = await super()._ask(tenant, store)
+                    assert len(gone) == 1
+                    assert connection.modify_dn(f"uid=ada,{GROUPS}", "uid=ada", new_superior=PEOPLE)
+                    return asked, gone
+
+            assert connection.modify_dn(f"uid=ada,{PEOPLE}", "uid=ada", new_superior=GROUPS)
+            assert site.in_tenant(lambda a, t: Slow(a, structlog.get_logger()).check(t, "CORP")) == 0
+        assert site.is_active(client, tokens["access_token"])
+
+    def test_the_faults_of_one_tenant_are_its_own(self, site: Site, connected: Slapd) -> None:
+        class Broken(DirectoryCheck):
+            async def _check_all(self, tenant: Tenant) -> int:
+                raise ValueError("settings that cannot be read")
+
+        site.change_settings(lambda current: replace(current, directory_check_interval=3600))
+        assert site.administer(lambda a: Broken(a, structlog.get_logger()).once()) == 0
 
     def test_another_tenants_people_are_left_alone(self, site: Site, other_site: Site, connected: Slapd) -> None:
         given = settings(connected, PATIENT)

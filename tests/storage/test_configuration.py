@@ -8,6 +8,7 @@ from sqlalchemy import update
 
 from identity.storage import signing_keys
 from identity.storage.configuration import Configuration
+from identity.storage.installation import take_turn
 from identity.storage.tables import tenant as tenants
 from tests.storage.hot_place import HotEngine, Place
 
@@ -46,5 +47,24 @@ def test_what_was_read_before_replaces_nothing_newer(hot_engine: HotEngine, monk
         assert newer is not None
         assert await before is newer
         assert configuration.cached(f"tenant-{place.tenant}") is newer
+
+    hot_engine.run(work)
+
+
+def test_a_turn_is_taken_once_in_its_time(hot_engine: HotEngine) -> None:
+    async def work(place: Place) -> None:
+        name, second = f"test:{place.tenant}", 1_000_000
+
+        async def turn(seconds: int) -> bool:
+            return await take_turn(place.database, name, now=place.clock.now(), seconds=seconds)
+
+        assert sorted(await asyncio.gather(*(turn(100) for _ in range(10)))) == [False] * 9 + [True]
+        place.clock.at += 99 * second
+        assert not await turn(100)
+        place.clock.at += second
+        assert await turn(100)
+        assert await turn(30), "a shorter interval counts at once"
+        place.clock.at -= 3600 * second
+        assert await turn(30), "a clock that ran ahead holds nobody up"
 
     hot_engine.run(work)
