@@ -1,10 +1,14 @@
 """What published scripts stand on stays as long as they need it: secrets that they name, steps that they run."""
 
+from dataclasses import replace
+
 import pytest
 
+from identity.administration.context import Administration
+from identity.storage.scripts import insert_version, list_versions
 from tests.support.builders import Client, Person, Site, response_parameters
 from tests.support.key_manager import administrator, call
-from tests.support.script_admin import BASE, PLAIN, published, save
+from tests.support.script_admin import BASE, BOTH, PLAIN, published, save
 from tests.support.scripts import PASSWORD_STEP, SECOND_STEP, begun, steps
 
 pytestmark = pytest.mark.long
@@ -93,3 +97,21 @@ def test_a_script_of_another_tenant_keeps_no_secret(site: Site, server: object, 
         assert call(site, root, "DELETE", secret(site, root)).status_code == 204
     finally:
         elsewhere.close()
+
+
+def test_steps_stay_where_the_script_has_no_room(site: Site, root: Person, client: Client) -> None:
+    """Either both are set or none: the old script would run with the new steps."""
+    published(site, root, client, BOTH)
+    sequence = f"{BASE}/applications/{client.application.id}/authenticationSequence"
+
+    async def fill(administration: Administration) -> None:
+        (version,) = await list_versions(administration.database, site.tenant.id, client.application.id, 1)
+        async with administration.database.transaction() as transaction:
+            await insert_version(transaction, site.tenant.id, replace(version, number=1000))
+
+    site.administer(fill)
+    before = call(site, root, "GET", sequence).json()["steps"]
+    one = [{"id": 1, "options": [{"authenticator": "BasicAuthenticator"}]}]
+    refused = call(site, root, "PUT", sequence, json={"steps": one, "script": PLAIN})
+    assert (refused.status_code, refused.json()["code"]) == (409, "too_many_versions")
+    assert call(site, root, "GET", sequence).json()["steps"] == before

@@ -1,15 +1,13 @@
 """Sign-in scripts over REST: saved, published, taken back; what is refused, and who may."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from identity.administration.context import Administration
 from identity.clock import SECOND, Clock
 from identity.storage.purge import purge_bundles
-from identity.storage.scripts import find_bundle, insert_version, list_versions
+from identity.storage.scripts import find_bundle
 from tests.support.builders import Client, Person, Site, response_parameters
 from tests.support.key_manager import administrator, bearer, call, role
 from tests.support.script_admin import BASE, BOTH, CLOSED, PLAIN, publish, published, save, script_path
@@ -226,23 +224,6 @@ def test_steps_that_the_script_names_stay(site: Site, root: Person, client: Clie
     refused = call(site, root, "PUT", sequence(client), json=one)
     assert refused.status_code == 400
     assert "no step 2" in refused.json()["description"]
-
-
-def test_steps_stay_where_the_script_has_no_room(site: Site, root: Person, client: Client) -> None:
-    """Either both are set or none: the old script would run with the new steps."""
-    published(site, root, client, BOTH)
-
-    async def fill(administration: Administration) -> None:
-        (version,) = await list_versions(administration.database, site.tenant.id, client.application.id, 1)
-        async with administration.database.transaction() as transaction:
-            await insert_version(transaction, site.tenant.id, replace(version, number=1000))
-
-    site.administer(fill)
-    before = call(site, root, "GET", sequence(client)).json()["steps"]
-    one = [{"id": 1, "options": [{"authenticator": "BasicAuthenticator"}]}]
-    refused = call(site, root, "PUT", sequence(client), json={"steps": one, "script": PLAIN})
-    assert (refused.status_code, refused.json()["code"]) == (409, "too_many_versions")
-    assert call(site, root, "GET", sequence(client)).json()["steps"] == before
 
 
 def test_a_level_that_nobody_reaches_is_refused(site: Site, root: Person, client: Client) -> None:
