@@ -13,7 +13,7 @@ _MEMORY, _GLOBAL, _START, _DATA, _DATA_COUNT = 5, 6, 8, 11, 12
 
 def freeze(module: bytes, memory: bytes) -> bytes:
     """`module` with `memory`, a whole number of WebAssembly pages, as its initial memory. Raises ValueError."""
-    segments = list(_segments(memory))
+    kept = list(segments(memory))
     frozen = bytearray(module[:8])
     for kind, body in _sections(module):
         if kind == _START:
@@ -23,9 +23,9 @@ def freeze(module: bytes, memory: bytes) -> bytes:
         if kind == _MEMORY:
             body = _grown(body, len(memory) // WASM_PAGE)
         elif kind == _DATA_COUNT:
-            body = unsigned(len(segments))
+            body = unsigned(len(kept))
         elif kind == _DATA:
-            body = unsigned(len(segments)) + b"".join(_segment(start, data) for start, data in segments)
+            body = unsigned(len(kept)) + b"".join(_segment(start, data) for start, data in kept)
         frozen += bytes([kind]) + unsigned(len(body)) + body
     return bytes(frozen)
 
@@ -89,11 +89,11 @@ def _grown(memories: bytes, pages: int) -> bytes:
     return unsigned(1) + unsigned(flags) + unsigned(pages) + memories[at:]
 
 
-def _segments(memory: bytes) -> Iterator[tuple[int, bytes]]:
+def segments(memory: bytes, page: int = PAGE) -> Iterator[tuple[int, bytes]]:
     """Runs of pages that are not all zero, each with its address."""
-    begun, nothing = None, bytes(PAGE)
-    for at in range(0, len(memory) + 1, PAGE):
-        used = at < len(memory) and memory[at : at + PAGE] != nothing
+    begun, nothing = None, bytes(page)
+    for at in range(0, len(memory) + 1, page):
+        used = at < len(memory) and memory[at : at + page] != nothing
         if used and begun is None:
             begun = at
         elif not used and begun is not None:

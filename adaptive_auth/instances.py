@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from adaptive_auth.answers import Stopped
+from adaptive_auth.freezing import segments
 
 if TYPE_CHECKING:
     from wasmtime import Engine, Func, Global, InstancePre, Memory, Store
@@ -200,12 +201,11 @@ def _joined(blocks: Iterable[int]) -> Iterator[tuple[int, int]]:
 
 def _long_zeros(memory: bytes) -> list[tuple[int, int]]:
     """Runs of pages that are all zero: where, and how many bytes. The longest is the free memory behind the heap."""
-    nothing, start, runs = bytes(PAGE), 0, list[tuple[int, int]]()
-    for at in range(0, len(memory) + 1, PAGE):
-        if at == len(memory) or memory[at : at + PAGE] != nothing:
-            if at - start >= LONG_ZEROS:
-                runs.append((start, at - start))
-            start = at + PAGE
+    runs, at = list[tuple[int, int]](), 0
+    for start, data in (*segments(memory, PAGE), (len(memory), b"")):
+        if start - at >= LONG_ZEROS:
+            runs.append((at, start - at))
+        at = start + len(data)
     start, length = behind_heap = max(runs, key=lambda run: run[1])
     runs[runs.index(behind_heap)] = (start + ROOM, length - ROOM)
     return runs

@@ -63,25 +63,23 @@ def _finite(number: str) -> float:
 _decode = json.JSONDecoder(parse_constant=_finite, parse_float=_finite).decode
 
 
-async def evaluate(
-    runner: Runner, tenant: int, script: Script, facts: Facts, journal: Journal, *, lenient: bool = False
-) -> Evaluation:
-    """What comes next in this login, or its end. Raises what `runner` raises, except Stopped.
-
-    `lenient` looks answers up by key instead of by position: for another script on a recorded journal. The first
-    question without an answer comes back as Asked.
-    """
+async def evaluate(runner: Runner, tenant: int, script: Script, facts: Facts, journal: Journal) -> Evaluation:
+    """What comes next in this login, or its end. Raises what `runner` raises, except Stopped."""
     try:
-        answer = await runner.run(tenant, given(script, facts, journal, lenient=lenient), script.source)
+        answer = await runner.run(tenant, given(script, facts, journal), script.source)
     except Stopped as stopped:
         return _limited(stopped)
-    return read(answer, journal, lenient=lenient)
+    return read(answer, journal)
 
 
 def evaluate_now(
     engine: Engine, script: Script, facts: Facts, journal: Journal, *, lenient: bool = False
 ) -> Evaluation:
-    """The same, in this thread."""
+    """The same, in this thread.
+
+    `lenient` looks answers up by key instead of by position: for another script on a recorded journal. The first
+    question without an answer comes back as Asked.
+    """
     try:
         answer = engine.run(given(script, facts, journal, lenient=lenient), script.source)
     except Stopped as stopped:

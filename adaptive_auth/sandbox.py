@@ -65,13 +65,13 @@ class Sandbox:
     def run(self, given: str, script: str, *, hurried: bool = False) -> GuestAnswer:
         """Evaluate `script` with the JSON `given`; the answer of the prelude. Raises Stopped."""
         fuel = self.limits.hurried_fuel if hurried else self.limits.fuel
-        content = self._checked(given, script, FILE)[0]
+        content, source, file = self._checked(given, script, FILE)
         with self._borrowed(fuel) as instance:
             compiled = self._compiled.get(script)
             if compiled is not None:
                 instance.write(compiled)
             else:
-                failure = self._compile(instance, FILE, script, fuel)
+                failure = self._compile(instance, file, source, fuel)
                 if failure is not None:
                     return failure
                 changes = self.instances.changes(instance)
@@ -86,9 +86,9 @@ class Sandbox:
     def check(self, script: str, name: str) -> GuestAnswer:
         """Compile only; an error names the file `name`. Raises Stopped."""
         fuel = self.limits.fuel
-        self._checked(name, script)
+        file, source = self._checked(name, script)
         with self._borrowed(fuel) as instance:
-            failure = self._compile(instance, name, script, fuel)
+            failure = self._compile(instance, file, source, fuel)
             return failure or GuestAnswer(True, "", (), fuel - instance.store.get_fuel())
 
     def rehearse(self) -> None:
@@ -127,11 +127,10 @@ class Sandbox:
         except wasmtime.WasmtimeError as problem:
             raise Stopped("engine", str(problem)) from None
 
-    def _compile(self, instance: Instance, name: str, script: str, fuel: int) -> GuestAnswer | None:
+    def _compile(self, instance: Instance, file: bytes, source: bytes, fuel: int) -> GuestAnswer | None:
         """None when it compiled, otherwise the error."""
-        first, second = _encoded(name), _encoded(script)
-        instance.write([(self._input, first + b"\0" + second + b"\0")])
-        self._call(instance, instance.compile, len(first), len(second))
+        instance.write([(self._input, file + b"\0" + source + b"\0")])
+        self._call(instance, instance.compile, len(file), len(source))
         return None if self._state(instance)[0] == _COMPILED else self._answered(instance, fuel)
 
     def _call(self, instance: Instance, function: "Func", *lengths: int) -> None:

@@ -18,7 +18,7 @@
   }
   delete Error.prepareStackTrace; // it would hand our own functions to a script
   const { parse, stringify } = JSON;
-  const { apply, construct, get: reflectGet, ownKeys, set: reflectSet, getOwnPropertyDescriptor: reflectOwn } = Reflect;
+  const { apply, construct, get: reflectGet, ownKeys, getOwnPropertyDescriptor: reflectOwn } = Reflect;
   const { defineProperty, hasOwn, keys, setPrototypeOf } = Object;
   const { isArray } = Array;
   const { isInteger } = Number;

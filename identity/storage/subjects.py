@@ -1,6 +1,7 @@
 """Subjects: who a person of some store is in our tokens, and the counters that end what they granted."""
 
-from sqlalchemy import bindparam, delete, exists, or_, select, update
+from sqlalchemy import Exists, Table, bindparam, delete, exists, or_, select, update
+from sqlalchemy.sql import ColumnElement
 
 from identity.domain.tenants import TenantId
 from identity.domain.users import Subject, SubjectId
@@ -36,6 +37,17 @@ _END_ALL = (
 _DELETE = delete(table).where(of_tenant(table), table.c.id == bindparam("id"))
 
 
+def _holds(held: Table, ended: ColumnElement[int]) -> Exists:
+    """A live row of theirs, from before nothing of theirs was ended."""
+    return exists().where(
+        held.c.tenant == table.c.tenant,
+        held.c.subject == table.c.id,
+        held.c.subject_epoch == table.c.epoch,
+        held.c.expires_at > bindparam("now"),
+        ended.is_(None),
+    )
+
+
 _WITH_ACCESS = (
     select(table)
     .where(
@@ -43,22 +55,7 @@ _WITH_ACCESS = (
         table.c.store == bindparam("store"),
         table.c.enabled == 1,
         table.c.id > bindparam("after"),
-        or_(
-            exists().where(
-                sso_session.c.tenant == table.c.tenant,
-                sso_session.c.subject == table.c.id,
-                sso_session.c.subject_epoch == table.c.epoch,
-                sso_session.c.ended_at.is_(None),
-                sso_session.c.expires_at > bindparam("now"),
-            ),
-            exists().where(
-                grants.c.tenant == table.c.tenant,
-                grants.c.subject == table.c.id,
-                grants.c.subject_epoch == table.c.epoch,
-                grants.c.revoked_at.is_(None),
-                grants.c.expires_at > bindparam("now"),
-            ),
-        ),
+        or_(_holds(sso_session, sso_session.c.ended_at), _holds(grants, grants.c.revoked_at)),
     )
     .order_by(table.c.id)
     .limit(bindparam("count"))

@@ -20,11 +20,6 @@ pytestmark = pytest.mark.long
 
 
 @pytest.fixture
-def bench(timed: TimedSite) -> FactorBench:
-    return FactorBench(timed)
-
-
-@pytest.fixture
 def jane(timed: TimedSite) -> Person:
     return timed.person("jane", email="jane@example.org", email_verified=True)
 

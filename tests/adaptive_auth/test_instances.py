@@ -9,7 +9,7 @@ import pytest
 
 from adaptive_auth import instances
 from adaptive_auth.answers import Stopped
-from adaptive_auth.instances import CompiledScripts
+from adaptive_auth.instances import CompiledScripts, Instance
 from adaptive_auth.sandbox import Sandbox
 from tests.adaptive_auth.conftest import LIMITS
 from tests.adaptive_auth.honest import TWO_STEPS, check_honest_run, given, outcome
@@ -22,6 +22,12 @@ def fresh(guest_folder: Path) -> Iterator[Sandbox]:
     sandbox = Sandbox.open(LIMITS, guest_folder)
     yield sandbox
     sandbox.close()
+
+
+def idle(sandbox: Sandbox) -> Instance:
+    """The one that the next run gets."""
+    with sandbox.instances.borrowed(LIMITS.fuel, 1) as instance:
+        return instance
 
 
 RUNS = {
@@ -47,29 +53,23 @@ def test_an_instance_is_put_back_byte_for_byte(fresh: Sandbox, script: str) -> N
 
 
 def test_one_that_has_grown_is_not_used_again(fresh: Sandbox) -> None:
-    with fresh.instances.borrowed(LIMITS.fuel, 1) as first:
-        pass
+    first = idle(fresh)
     fresh.run(given(), "globalThis.long = new Uint8Array(6e6); fail()")
-    with fresh.instances.borrowed(LIMITS.fuel, 1) as second:
-        assert second is not first
+    assert idle(fresh) is not first
 
 
 def test_an_instance_is_used_again(fresh: Sandbox) -> None:
-    with fresh.instances.borrowed(LIMITS.fuel, 1) as first:
-        pass
+    first = idle(fresh)
     fresh.run(given(), TWO_STEPS)
-    with fresh.instances.borrowed(LIMITS.fuel, 1) as second:
-        assert second is first
+    assert idle(fresh) is first
 
 
 def test_a_long_script_needs_no_more_memory_than_there_is(fresh: Sandbox) -> None:
     more = (f"function f{i}(c) {{ if (hasRole(c.steps[1].subject, 'r{i}')) fail(); }}" for i in range(500))
     long = TWO_STEPS + "".join(more)
-    with fresh.instances.borrowed(LIMITS.fuel, 1) as first:
-        pass
+    first = idle(fresh)
     fresh.run(given(), long)
-    with fresh.instances.borrowed(LIMITS.fuel, 1) as second:
-        assert second is first
+    assert idle(fresh) is first
 
 
 def test_a_script_that_was_compiled_before_sees_no_difference(fresh: Sandbox) -> None:

@@ -8,12 +8,7 @@ import httpx
 import pytest
 
 from tests.support.builders import Person, Site
-from tests.support.key_manager import API_RESOURCES, administrator, api, authorized, call, role
-
-
-@pytest.fixture
-def root(site: Site) -> Person:
-    return administrator(site)
+from tests.support.key_manager import API_RESOURCES, api, authorized, call, role
 
 
 def create(site: Site, root: Person, **body: Any) -> httpx.Response:

@@ -6,15 +6,10 @@ import pytest
 
 from identity.web.path_values import path_value
 from tests.support.builders import Person, Site
-from tests.support.key_manager import API_RESOURCES, LEGACY_SCOPES, administrator, api, call
+from tests.support.key_manager import API_RESOURCES, LEGACY_SCOPES, api, call
 
 URL = "https://api.example.org/orders:read?all=1&x;y"
 NAMES = (URL, "orders/read", "a%2Fb", "a%b", "menu:write", "..", "../x", "~'()*!$,")
-
-
-@pytest.fixture
-def root(site: Site) -> Person:
-    return administrator(site)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != ".."])

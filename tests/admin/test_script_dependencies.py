@@ -18,11 +18,6 @@ CALLING = "function onLoginRequest(context) { executeStep(1); httpGet('https://a
 
 
 @pytest.fixture
-def root(site: Site) -> Person:
-    return administrator(site)
-
-
-@pytest.fixture
 def client(site: Site) -> Client:
     return site.application("Shop", sign_in_steps=steps(PASSWORD_STEP, SECOND_STEP))
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.support.builders import Client, Person, Site
-from tests.support.key_manager import administrator, call
+from tests.support.key_manager import call
 from tests.support.script_admin import BASE, BOTH, PLAIN, publish, published, save
 from tests.support.scripts import PASSWORD_STEP, SECOND_STEP, steps
 
@@ -20,11 +20,6 @@ SECRETS = f"{BASE}/secrets/ADAPTIVE_AUTH"
 CALLING = "function onLoginRequest(context) { executeStep(1); httpGet('https://a.example/', { key: secrets.key }); }"
 ONE = [{"id": 1, "options": [{"idp": "LOCAL", "authenticator": "BasicAuthenticator"}]}]
 TWO = [*ONE, {"id": 2, "options": [{"idp": "LOCAL", "authenticator": "totp"}]}]
-
-
-@pytest.fixture
-def root(site: Site) -> Person:
-    return administrator(site)
 
 
 @pytest.fixture

@@ -21,11 +21,6 @@ SECRETS = f"{BASE}/secrets/ADAPTIVE_AUTH"
 
 
 @pytest.fixture
-def root(site: Site) -> Person:
-    return administrator(site)
-
-
-@pytest.fixture
 def client(site: Site) -> Client:
     return site.application(sign_in_steps=steps(PASSWORD_STEP, SECOND_STEP))
 

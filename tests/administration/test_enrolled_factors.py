@@ -10,17 +10,12 @@ from identity.authn.authenticators import TOTP
 from identity.domain.tenants import TenantSettings
 from identity.secrets import Sealer
 from tests.support.builders import Person
-from tests.support.factors import FactorBench, wrong_code
+from tests.support.factors import FactorBench, bench, wrong_code
 from tests.support.in_process import TimedSite, in_process_server, timed
 
 pytestmark = pytest.mark.long
 
-__all__ = ["in_process_server", "timed"]
-
-
-@pytest.fixture
-def bench(timed: TimedSite) -> FactorBench:
-    return FactorBench(timed)
+__all__ = ["bench", "in_process_server", "timed"]
 
 
 @pytest.fixture

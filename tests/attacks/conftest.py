@@ -6,12 +6,14 @@ import pytest
 from identity.domain.tenants import RateLimit, TenantSettings
 from tests.attacks.targets import Target
 from tests.support.builders import Site
+from tests.support.factors import bench
 from tests.support.in_process import in_process_server, timed
 from tests.support.server import RunningServer
 from tests.userstores.fixtures import lane, open_database, open_sqlite, postgres_with_tables, slapd, tenant
 
 __all__ = [
-    "in_process_server", "lane", "open_database", "open_sqlite", "postgres_with_tables", "slapd", "tenant", "timed",
+    "bench", "in_process_server", "lane", "open_database", "open_sqlite", "postgres_with_tables", "slapd", "tenant",
+    "timed",
 ]  # fmt: skip
 
 

@@ -6,11 +6,12 @@ import pytest
 from identity.domain.tenants import TenantSettings
 from tests.adaptive_auth.conftest import guest_folder, sandbox
 from tests.support.builders import Site
+from tests.support.factors import bench
 from tests.support.in_process import in_process_server, timed
 from tests.support.server import RunningServer
 from tests.userstores.fixtures import own_slapd
 
-__all__ = ["guest_folder", "in_process_server", "own_slapd", "sandbox", "timed"]
+__all__ = ["bench", "guest_folder", "in_process_server", "own_slapd", "sandbox", "timed"]
 
 
 @pytest.fixture

@@ -17,11 +17,6 @@ SECOND = ("totp", "email-otp-authenticator", "backup-code-authenticator")
 
 
 @pytest.fixture
-def bench(timed: TimedSite) -> FactorBench:
-    return FactorBench(timed)
-
-
-@pytest.fixture
 def jane(timed: TimedSite) -> Person:
     return timed.person("jane", email="jane@example.org", email_verified=True)
 

@@ -14,11 +14,6 @@ pytestmark = pytest.mark.long
 
 
 @pytest.fixture
-def bench(timed: TimedSite) -> FactorBench:
-    return FactorBench(timed)
-
-
-@pytest.fixture
 def jane(timed: TimedSite) -> Person:
     return timed.person("jane")
 

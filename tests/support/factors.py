@@ -10,6 +10,8 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+import pytest
+
 from identity.authn.authenticators import (
     TOTP,
     Attempt,
@@ -192,3 +194,8 @@ class FactorBench:
 def wrong_code(right: str) -> str:
     """Six digits that are not these."""
     return f"{(int(right) + 1 + secrets.randbelow(899_999)) % 1_000_000:06d}"
+
+
+@pytest.fixture
+def bench(timed: TimedSite) -> FactorBench:
+    return FactorBench(timed)
